@@ -1,0 +1,62 @@
+"""A configured connection to one app: what `connections/NAME.yaml` may say, checked field by field."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Strict(BaseModel):
+    """Base of every configuration model: unknown fields are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class ObserveSettings(Strict):
+    """When and how a connection is read, and what counts as its usual size."""
+
+    every_minutes: int = Field(default=60, ge=1)
+    """Minutes between scheduled readings."""
+    min_accounts: int = Field(default=1, ge=0)
+    """Fewer accounts than this make a reading partial: nothing can be missing from it."""
+    shrink_percent: int = Field(default=20, ge=0, le=100)
+    """A reading smaller than the last complete one by more than this is partial until a person confirms it."""
+    sentinels: tuple[str, ...] = ()
+    """User names that every complete reading must hold (for example the connector's own account)."""
+
+
+class ConnectionConfig(Strict):
+    """One app as this company has it."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")
+    """Short name used in commands, plans and the ledger."""
+    app: str
+    """Name of the app in the catalogue or under apps/ of the workspace (scim and csv are generic)."""
+    speaks: Literal["scim", "csv", "browser", "person"]
+    """How usher reaches it. `person`: usher reads a CSV of its users, and people carry the steps out."""
+    part: Literal["hr", "idp", "crm", "app"] = "app"
+    """Its part in the company: leavers are deactivated in the idp first; hr and idp statuses are signals."""
+    owner: str
+    """Name of the operator who signs for this app."""
+    key: Literal["immutable", "mutable"] = "immutable"
+    """Whether the app's own account id can never change or be given to somebody else."""
+    url: str | None = None
+    """Base address (scim: the SCIM base; browser: the console)."""
+    path: str | None = None
+    """File or folder of CSV exports (csv, person); relative to the workspace."""
+    secrets: dict[str, str] = Field(default_factory=dict)
+    """Secret name -> where it comes from: `env:NAME`, `file:PATH` or `kept` (in the workspace's own store)."""
+    lag_seconds: float = Field(default=2.0, ge=0)
+    """Seconds until a write is visible to a reading of this app, as declared."""
+    timeout_seconds: float = Field(default=20.0, gt=0)
+    """Seconds after which a call counts as unanswered."""
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    """Budget of calls; None: no limit of ours."""
+    observe: ObserveSettings = Field(default_factory=ObserveSettings)
+    protect: tuple[str, ...] = ()
+    """User names or ids that can never be a step: last admin, break-glass, the connector's own account."""
+    ignore: tuple[str, ...] = ()
+    """User names of built-in system accounts: listed, never linked, never a finding."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """What the connector itself takes (column names of a CSV, groups to manage, admin path, ...)."""
