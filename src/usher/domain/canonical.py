@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import rfc8785
 
-Plain: TypeAlias = "None | bool | int | str | list[Plain] | dict[str, Plain]"
+Plain: TypeAlias = "bool | int | str | list[Plain] | dict[str, Plain] | None"
 """What is left of a value once it is known to have a canonical form."""
 
 LARGEST_INTEGER = 2**53 - 1
@@ -28,7 +28,7 @@ _SCHEMA = re.compile(r"[a-z0-9][a-z0-9_.-]*/[0-9]+")
 _EXPECTED = "text, integer, boolean, null, list or mapping"
 
 
-class NotCanonical(ValueError):  # noqa: N818 - named for what the caller learns
+class NotCanonical(ValueError):
     """The value has no canonical form: change the value, `where` names the part that is wrong."""
 
     def __init__(self, where: str, reason: str) -> None:

@@ -10,7 +10,7 @@ from typing import Protocol
 _TEXT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z", re.ASCII)
 
 
-class BadInstant(ValueError):  # noqa: N818 - named for what the caller learns
+class BadInstant(ValueError):
     """The text or datetime is not an instant: give an aware datetime, or `YYYY-MM-DDTHH:MM:SS.mmmZ`."""
 
 

@@ -20,7 +20,7 @@ _PREFIX = re.compile(r"[a-z]{2,12}")
 _ID = re.compile(rf"([a-z]{{2,12}})_([0-7][{ALPHABET}]{{{BODY_LENGTH - 1}}})")
 
 
-class BadId(ValueError):  # noqa: N818 - named for what the caller learns
+class BadId(ValueError):
     """The text is not an id, or the prefix is not one: correct the input."""
 
 
