@@ -1,0 +1,19 @@
+#!/bin/sh
+# One check by name: lint, types, contracts, docs, faults (FAULTS=n plans, SEED=n).
+set -eu
+. "$(dirname -- "$0")/lib.sh"
+sh scripts/setup.sh >/dev/null || sh scripts/setup.sh
+case "${1:-}" in
+    lint)
+        "$VENV/bin/ruff" check . && exec "$VENV/bin/ruff" format --check . ;;
+    types)
+        exec "$VENV/bin/mypy" ;;
+    contracts)
+        exec "$VENV/bin/lint-imports" ;;
+    docs)
+        "$PY" scripts/render_docs.py && exec "$PY" scripts/check_docs.py ;;
+    faults)
+        exec "$PY" -m pytest tests/faults ;;
+    *)
+        die "usage: sh scripts/check.sh lint|types|contracts|docs|faults" ;;
+esac

@@ -1,0 +1,80 @@
+#!/bin/sh
+# The whole gate: set-up, lint, types, import contracts, then each suite of tests; minutes for each, one closing line.
+# SUITES="usher twins" runs only those. Software that is missing is reported as not run; REQUIRE=all makes it a failure.
+set -u
+. "$(dirname -- "$0")/lib.sh"
+
+SUITES=${SUITES:-"usher twins connectors examples journeys acceptance faults docs"}
+mkdir -p var
+rm -f var/test-results.json var/not-run.txt .coverage .coverage.*
+minutes= failed= begun=$(date +%s)
+
+# Print the folders of one suite; those of `connectors` lie inside usher's.
+paths_of() {
+    case "$1" in
+        usher) say "tests/usher --ignore=tests/usher/connectors" ;;
+        connectors) say "tests/usher/connectors src/usher/catalog" ;;
+        *) say "tests/$1" ;;
+    esac
+}
+
+# Run a command as one named part of the gate; remember its minutes and whether it failed.
+part() {
+    name=$1
+    shift
+    printf '\n== %s\n' "$name"
+    start=$(date +%s)
+    "$@"
+    code=$?
+    spent=$(($(date +%s) - start))
+    outcome=passed
+    if [ "$code" -ne 0 ]; then
+        outcome=FAILED
+        failed="$failed $name"
+    fi
+    minutes="$minutes$(printf '%-12s %3d min %02d s  %s' "$name" $((spent / 60)) $((spent % 60)) "$outcome")
+"
+}
+
+suite() {
+    found=
+    for path in $(paths_of "$1"); do
+        case "$path" in --*) found="$found $path" ;; *) [ ! -e "$path" ] || found="$found $path" ;; esac
+    done
+    # shellcheck disable=SC2086
+    part "$1" "$PY" -m pytest $found --cov --cov-append --cov-report=
+}
+
+# A folder of tests that belongs to no suite would never run; refuse it.
+every_folder_has_a_suite() {
+    for folder in tests/*/; do
+        name=$(basename "$folder")
+        case " usher twins examples journeys acceptance faults docs __pycache__ helpers " in
+            *" $name "*) ;;
+            *) complain "tests/$name belongs to no suite of scripts/test.sh"; return 1 ;;
+        esac
+    done
+}
+
+part setup sh scripts/setup.sh
+case "$failed" in *setup*) die "test: set-up failed; see the lines above" ;; esac
+part lint sh -c '"$0/ruff" check . && "$0/ruff" format --check .' "$VENV/bin"
+part types "$VENV/bin/mypy"
+part contracts "$VENV/bin/lint-imports"
+part layout every_folder_has_a_suite
+for name in $SUITES; do suite "$name"; done
+
+printf '\n== coverage\n'
+"$VENV/bin/coverage" report --format=text 2>/dev/null | tail -n 1
+printf '\n== minutes\n%s' "$minutes"
+if [ -s var/not-run.txt ]; then
+    printf '\n== not run\n'
+    sort -u var/not-run.txt
+fi
+total=$(($(date +%s) - begun))
+printf '\n'
+if [ -n "$failed" ]; then
+    say "test: FAILED:$failed ($((total / 60)) min $((total % 60)) s)"
+    exit 1
+fi
+say "test: all passed ($((total / 60)) min $((total % 60)) s)"

@@ -1,0 +1,1 @@
+"""What tests share; loaded as pytest plugins by the conftest at the root."""

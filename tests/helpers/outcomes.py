@@ -1,0 +1,33 @@
+"""Keep the outcome of every test in `var/test-results.json`, merged over suites: what the documents are checked against."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+RESULTS = Path(__file__).resolve().parents[2] / "var" / "test-results.json"
+_outcomes: dict[str, str] = {}
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Note passed, failed, skipped or "not run"; a failing set-up or clean-up makes a failed test."""
+    if report.failed:
+        _outcomes[report.nodeid] = "failed"
+    elif report.skipped:
+        _outcomes[report.nodeid] = "not run" if "not run: " in str(report.longrepr) else "skipped"
+    elif report.when == "call":
+        _outcomes[report.nodeid] = "passed"
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Merge this session's outcomes into the file, as a whole; a second run of a test replaces its outcome."""
+    if not _outcomes or session.config.option.collectonly:
+        return
+    earlier = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    RESULTS.parent.mkdir(exist_ok=True)
+    half = RESULTS.with_name(f".{RESULTS.name}.{os.getpid()}")
+    half.write_text(json.dumps({**earlier, **_outcomes}, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    half.replace(RESULTS)
