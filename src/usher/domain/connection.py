@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import re
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from usher.domain.located import Expected
+
+_SECRET_PLACE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+|kept")
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_NEEDS = {"scim": "url", "browser": "url", "csv": "path", "person": "path"}
+
+
+def _place_not_value(place: str) -> str:
+    if not _SECRET_PLACE.fullmatch(place):
+        raise Expected("env:NAME, file:PATH or kept, never the secret itself")
+    return place
 
 
 class Strict(BaseModel):
@@ -41,11 +55,11 @@ class ConnectionConfig(Strict):
     """Name of the operator who signs for this app."""
     key: Literal["immutable", "mutable"] = "immutable"
     """Whether the app's own account id can never change or be given to somebody else."""
-    url: str | None = None
+    url: str | None = Field(default=None, validate_default=True)
     """Base address (scim: the SCIM base; browser: the console)."""
-    path: str | None = None
+    path: str | None = Field(default=None, validate_default=True)
     """File or folder of CSV exports (csv, person); relative to the workspace."""
-    secrets: dict[str, str] = Field(default_factory=dict)
+    secrets: dict[str, Annotated[str, AfterValidator(_place_not_value)]] = Field(default_factory=dict)
     """Secret name -> where it comes from: `env:NAME`, `file:PATH` or `kept` (in the workspace's own store)."""
     lag_seconds: float = Field(default=2.0, ge=0)
     """Seconds until a write is visible to a reading of this app, as declared."""
@@ -60,3 +74,23 @@ class ConnectionConfig(Strict):
     """User names of built-in system accounts: listed, never linked, never a finding."""
     options: dict[str, Any] = Field(default_factory=dict)
     """What the connector itself takes (column names of a CSV, groups to manage, admin path, ...)."""
+
+    @field_validator("url")
+    @classmethod
+    def _safe_address(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+            raise Expected("an https:// address (http:// only for this machine)")
+        if not parts.hostname or parts.username or parts.password:
+            raise Expected("an address with a host, without a user name or password in it")
+        return url
+
+    @field_validator("url", "path")
+    @classmethod
+    def _reachable(cls, value: str | None, info: ValidationInfo) -> str | None:
+        speaks = info.data.get("speaks")
+        if value is None and speaks is not None and _NEEDS[speaks] == info.field_name:
+            raise Expected(f"a value, because the connection speaks {speaks}")
+        return value
