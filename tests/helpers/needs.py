@@ -1,6 +1,6 @@
-"""Tell "not run, because this machine lacks the software" from "passed", and make it a failure where all is required.
+"""Tell "not run: this machine lacks the software" from "passed"; make it a failure where all is required.
 
-`@pytest.mark.needs("chromium", "canaille")` on a test, a class or as `pytestmark`. REQUIRE=all fails instead of skipping.
+`@pytest.mark.needs("chromium", "canaille")` on a test, a class or as `pytestmark`; REQUIRE=all fails, not skips.
 """
 
 from __future__ import annotations

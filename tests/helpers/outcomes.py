@@ -1,4 +1,4 @@
-"""Keep the outcome of every test in `var/test-results.json`, merged over suites: what the documents are checked against."""
+"""Keep the outcome of every test in `var/test-results.json`, merged over suites: the documents are checked by it."""
 
 from __future__ import annotations
 
