@@ -80,7 +80,8 @@ def problems_of(
     and `model` the checked model, which lets an unknown field be answered with the known ones.
     Values under secret-like names are never repeated.
     """
-    return tuple(_problem(file, detail, tree, model, at) for detail in error.errors(include_url=False))
+    details = error.errors(include_url=False)
+    return tuple(_problem(file, detail, tree, model, at) for detail in details if not _only_follows(detail))
 
 
 def line_of(tree: object, path: Path) -> int:
@@ -112,6 +113,11 @@ def shown(value: object) -> str:
         return "a list"
     text = repr(str(value)) if isinstance(value, str) else str(value)
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+
+
+def _only_follows(detail: ErrorDetails) -> bool:
+    """Say whether a list counts as too short only because its items are wrong, which is told already."""
+    return detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]
 
 
 def _problem(file: str, detail: ErrorDetails, tree: object, model: type[BaseModel] | None, at: Path) -> Problem:
