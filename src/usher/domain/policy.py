@@ -1,204 +1,228 @@
-"""What a policy file may say: roles, what they give to whom, and what nobody may hold together."""
+"""Works out what policy assigns to one person, and explains every rule that did or did not apply."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated
 
-from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator, model_validator
+from usher.domain.folding import fold
+from usher.domain.policyfiles import Give, Line, PlacedRole, Policies, When, fill, needed_attribute
 
-from usher.domain.connection import Strict
-from usher.domain.located import Expected, line_of
-
-_PATTERN = re.compile(r"([^$]*)(?:\$([a-z_][a-z0-9_]*))?")
-_HELD = re.compile(r"[a-z][a-z0-9-]*/(role|module|group|node|team):.+")
-
-
-def _substitution(text: str) -> str:
-    if not _PATTERN.fullmatch(text) or not text.strip():
-        raise Expected("text, or text that ends in one $attribute")
-    return text
-
-
-def _held(text: str) -> str:
-    if not _HELD.fullmatch(text):
-        raise Expected("CONNECTION/KIND:NAME such as clari/role:Admin")
-    return text
-
-
-Wanted = Annotated[str, AfterValidator(_substitution)]
-"""Plain text, `$attribute`, or a prefix and `$attribute`; there are no other expressions."""
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
-
-
-class When(Strict):
-    """Whom a role is for: `any: true` is every active person, otherwise all attributes must agree."""
-
-    any: bool = False
-    attributes: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Attribute -> the values that count, compared without case; written beside `any` in the file."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _spread(cls, written: object) -> object:
-        if not isinstance(written, dict):
-            raise Expected("a mapping of attribute to value, or any: true")
-        asked: dict[str, tuple[str, ...]] = {}
-        for key, value in written.items():
-            if key != "any":
-                asked[str(key)] = _values(str(key), value)
-        return {"any": written.get("any", False), "attributes": asked}
-
-    @model_validator(mode="after")
-    def _one_of_two(self) -> When:
-        if self.any == bool(self.attributes):
-            raise Expected("either any: true or at least one attribute, not both")
-        return self
-
-
-def _values(attribute: str, value: object) -> tuple[str, ...]:
-    values = value if isinstance(value, list | tuple) else [value]
-    if not values or not all(isinstance(item, str) and item.strip() for item in values):
-        raise Expected(f"text or a list of texts for {attribute!r} (put numbers, dates, true and false in quotes)")
-    return tuple(str(item) for item in values)
-
-
-class Give(Strict):
-    """What a role gives in one app."""
-
-    app: str
-    """Name of the connection."""
-    account: dict[str, Wanted] | None = None
-    """Attributes of the account that shall exist; None: the other lines need an account, none is described."""
-    role: Wanted | None = None
-    modules: tuple[Wanted, ...] = ()
-    groups: tuple[Wanted, ...] = ()
-    node: Wanted | None = None
-    team: Wanted | None = None
-
-    def entitlements(self) -> tuple[tuple[str, str], ...]:
-        """Return (kind, text) of each entitlement, in the order in which files name them."""
-        single = [(kind, value) for kind in ("role", "node", "team") if (value := getattr(self, kind)) is not None]
-        return (*single, *(("module", name) for name in self.modules), *(("group", name) for name in self.groups))
-
-
-class Role(Strict):
-    """A business bundle of assignments."""
-
-    name: Name
-    when: When
-    give: tuple[Give, ...] = Field(min_length=1)
-
-
-class Separation(Strict):
-    """Entitlements that one person may not hold together (static separation of duties, ANSI INCITS 359)."""
-
-    name: Name
-    never_together: tuple[Annotated[str, AfterValidator(_held)], ...] = Field(min_length=2, max_length=2)
-    """Two entitlements, each as CONNECTION/KIND:NAME."""
-
-
-class PolicyFile(Strict):
-    """One file under `policies/`."""
-
-    roles: tuple[Role, ...] = ()
-    separation: tuple[Separation, ...] = ()
-
-    @field_validator("roles")
-    @classmethod
-    def _distinct(cls, roles: tuple[Role, ...]) -> tuple[Role, ...]:
-        names = [role.name.casefold() for role in roles]
-        twice = next((role.name for role in roles if names.count(role.name.casefold()) > 1), None)
-        if twice is not None:
-            raise Expected(f"one role of each name; {twice!r} is there twice")
-        return roles
-
-
-class Rules(Strict):
-    """How much agreement and time a plan needs; written under `rules:` in usher.yaml."""
-
-    single_operator: bool = False
-    """One person may request and approve; every report then says so. Never the default."""
-    quorum_signal: int = Field(default=1, ge=1, le=9)
-    """Approvals for a plan that a source's positive signal asked for."""
-    quorum_request: int = Field(default=2, ge=1, le=9)
-    """People in a plan that a person asked for, the requester included."""
-    plan_valid_hours: int = Field(default=24, ge=1, le=720)
-    """Hours after which an unapproved or unstarted plan is void."""
-    watch_hours: int = Field(default=24, ge=0, le=2160)
-    """Hours for which a closed account is looked at again before its case is closed."""
-    watch_syncs: int = Field(default=1, ge=0, le=30)
-    """Complete readings of each source, after the last step, that must agree before a case is closed."""
-
-    @field_validator("quorum_request")
-    @classmethod
-    def _two_people(cls, people: int, info: ValidationInfo) -> int:
-        if people < 2 and not info.data.get("single_operator"):
-            raise Expected("2 or more (1 needs single_operator: true)")
-        return people
+_ONE_EACH = ("role", "node", "team")
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """A line of a policy file, as it is cited."""
+class Assignment:
+    """Policy says this person shall hold `entitlement` in a connection, or shall have an account there.
 
-    file: str
-    line: int
-    text: str
+    Exactly one of `entitlement` (`kind:name`) and `account` (attributes, possibly none) is set.
+    """
+
+    connection: str
+    entitlement: str | None
+    account: Mapping[str, str] | None
+    cite: str
+    birthright: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Assignments that contradict each other: none of them is made, a person must change the policy."""
+
+    connection: str
+    entitlements: tuple[str, ...]
+    reason: str
+    cite: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A value that policy wants and that the person's sources do not give."""
+
+    connection: str
+    wanted: str
+    attribute: str
+    cite: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line} {self.text}"
+        return f"{self.cite} needs the attribute {self.attribute!r} for {self.wanted}"
 
 
 @dataclass(frozen=True, slots=True)
-class PlacedRole:
-    """A role with the lines it stands on: its own, and one for each app it gives something in."""
+class Assignments:
+    """All that policy says of one person."""
 
-    role: Role
-    cite: Line
-    gives: tuple[tuple[Give, Line], ...]
+    made: tuple[Assignment, ...] = ()
+    refused: tuple[Refused, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+
+    def connections(self) -> frozenset[str]:
+        """Return the connections in which the person shall have an account."""
+        return frozenset(assignment.connection for assignment in self.made if assignment.account is not None)
+
+    def entitlements(self, connection: str) -> frozenset[str]:
+        """Return what the person shall hold in a connection, as `kind:name`."""
+        return frozenset(a.entitlement for a in self.made if a.connection == connection and a.entitlement)
+
+    def account(self, connection: str) -> Mapping[str, str] | None:
+        """Return the attributes the account shall have, or None when there shall be none."""
+        return next((a.account for a in self.made if a.connection == connection and a.account is not None), None)
+
+    def undecided(self, connection: str) -> frozenset[str]:
+        """Return entitlements that are neither assigned nor unassigned, because policy contradicts itself."""
+        return frozenset(
+            text for refused in self.refused if refused.connection == connection for text in refused.entitlements
+        )
+
+    def cites(self, connection: str) -> tuple[str, ...]:
+        """Return the policy lines that speak of a connection, each once, in order."""
+        return tuple(dict.fromkeys(a.cite for a in self.made if a.connection == connection))
 
 
 @dataclass(frozen=True, slots=True)
-class Policies:
-    """All policy files of a workspace together, in the order of file names and lines."""
+class Explanation:
+    """Why one role is or is not the person's."""
 
-    roles: tuple[PlacedRole, ...] = ()
-    separation: tuple[tuple[Separation, Line], ...] = ()
-
-
-def gather(files: Iterable[tuple[str, PolicyFile, object]]) -> Policies:
-    """Put checked files together; each comes with its name in the workspace and its round-trip tree."""
-    roles: list[PlacedRole] = []
-    separation: list[tuple[Separation, Line]] = []
-    for file, content, tree in files:
-        for index, role in enumerate(content.roles):
-            words = f"role {role.name!r}"
-            gives = tuple(
-                (give, Line(file, line_of(tree, ("roles", index, "give", place)), words))
-                for place, give in enumerate(role.give)
-            )
-            roles.append(PlacedRole(role, Line(file, line_of(tree, ("roles", index)), words), gives))
-        for index, pair in enumerate(content.separation):
-            words = f"separation {pair.name!r}"
-            separation.append((pair, Line(file, line_of(tree, ("separation", index)), words)))
-    return Policies(tuple(roles), tuple(separation))
+    role: str
+    cite: str
+    matched: bool
+    why: str
 
 
-def fill(text: str, attributes: Mapping[str, str]) -> str | None:
-    """Put the person's attribute into a wanted value; None when the person has no such attribute."""
-    match = _PATTERN.fullmatch(text)
-    assert match is not None, "checked when the file was read"
-    prefix, attribute = match[1], match[2]
-    if attribute is None:
-        return text
-    value = attributes.get(attribute, "").strip()
-    return prefix + value if value else None
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """One value that one role wants: `slot` is where it goes, so that two wishes for one slot compete."""
+
+    connection: str
+    slot: tuple[str, str]
+    value: str
+    cite: str
+    birthright: bool
 
 
-def needed_attribute(text: str) -> str | None:
-    """Return the attribute that a wanted value needs, or None."""
-    match = _PATTERN.fullmatch(text)
-    return match[2] if match else None
+def evaluate(policies: Policies, attributes: Mapping[str, str], *, active: bool = True) -> Assignments:
+    """Return what policy assigns to a person with these attributes; a person who is not active gets nothing.
+
+    A role's value wins over a birthright's where an app takes only one (role, node, team, an account's
+    attribute); two different values of equal rank, and pairs under separation of duties, are refused.
+    """
+    if not active:
+        return Assignments()
+    given = [
+        (placed, give, line)
+        for placed in policies.roles
+        if _matches(placed.role.when, attributes)[0]
+        for give, line in placed.gives
+    ]
+    wishes: list[_Wish] = []
+    gaps: list[Gap] = []
+    for placed, give, line in given:
+        for slot, text in _slots(give):
+            value = fill(text, attributes)
+            if value is None:
+                gaps.append(
+                    Gap(
+                        give.app,
+                        ":".join(slot) if slot[0] == "account" else slot[0],
+                        needed_attribute(text) or "",
+                        str(line),
+                    )
+                )
+            else:
+                wishes.append(_Wish(give.app, slot, value, str(line), placed.role.when.any))
+    kept, refused = _settle(wishes)
+    kept, separated = _separate(policies, kept)
+    made = (*_accounts(given, kept), *(_assignment(wish) for wish in kept if wish.slot[0] != "account"))
+    return Assignments(_once(made), (*refused, *separated), tuple(dict.fromkeys(gaps)))
+
+
+def explain(policies: Policies, attributes: Mapping[str, str], *, active: bool = True) -> tuple[Explanation, ...]:
+    """Say for each role, in the order of the files, whether it is the person's and why."""
+    answers = []
+    for placed in policies.roles:
+        matched, why = _matches(placed.role.when, attributes) if active else (False, "the person is not active")
+        answers.append(Explanation(placed.role.name, str(placed.cite), matched, why))
+    return tuple(answers)
+
+
+def _matches(when: When, attributes: Mapping[str, str]) -> tuple[bool, str]:
+    if when.any:
+        return True, "it is for every active person"
+    agreed = []
+    for attribute, values in when.attributes.items():
+        has = attributes.get(attribute, "").strip()
+        wanted = " or ".join(repr(value) for value in values)
+        if not has:
+            return False, f"the person has no {attribute}, expected {wanted}"
+        if fold(has) not in {fold(value) for value in values}:
+            return False, f"{attribute} is {has!r}, expected {wanted}"
+        agreed.append(f"{attribute} is {has!r}")
+    return True, " and ".join(agreed)
+
+
+def _slots(give: Give) -> Iterable[tuple[tuple[str, str], str]]:
+    for attribute, text in (give.account or {}).items():
+        yield ("account", attribute), text
+    for kind, text in give.entitlements():
+        yield (kind, "" if kind in _ONE_EACH else text), text
+
+
+def _settle(wishes: list[_Wish]) -> tuple[list[_Wish], list[Refused]]:
+    """Let one wish stand for each slot, or none where equals contradict each other."""
+    by_slot: dict[tuple[str, tuple[str, str]], list[_Wish]] = {}
+    for wish in wishes:
+        by_slot.setdefault((wish.connection, wish.slot), []).append(wish)
+    kept: list[_Wish] = []
+    refused: list[Refused] = []
+    for (connection, slot), rivals in by_slot.items():
+        ranked = [wish for wish in rivals if not wish.birthright] or rivals
+        values = tuple(dict.fromkeys(wish.value for wish in ranked))
+        if len(values) == 1:
+            kept.append(ranked[0])
+            continue
+        what = f"the account's {slot[1]}" if slot[0] == "account" else slot[0]
+        texts = () if slot[0] == "account" else tuple(f"{slot[0]}:{value}" for value in values)
+        reason = f"{connection} takes one {what}, policy gives {' and '.join(map(repr, values))}"
+        refused.append(Refused(connection, texts, reason, "; ".join(dict.fromkeys(w.cite for w in ranked))))
+    return kept, refused
+
+
+def _separate(policies: Policies, kept: list[_Wish]) -> tuple[list[_Wish], list[Refused]]:
+    refused: list[Refused] = []
+    dropped: set[str] = set()
+    for pair, line in policies.separation:
+        asked = {fold(text) for text in pair.never_together}
+        hit = [wish for wish in kept if wish.slot[0] != "account" and fold(_held(wish)) in asked]
+        if len({fold(_held(wish)) for wish in hit}) < 2:
+            continue
+        dropped |= {_held(wish) for wish in hit}
+        reason = f"{' and '.join(dict.fromkeys(map(_held, hit)))} may not be held together"
+        cite = "; ".join(dict.fromkeys([str(line), *(wish.cite for wish in hit)]))
+        refused += [Refused(wish.connection, (_text(wish),), reason, cite) for wish in hit]
+    return [wish for wish in kept if _held(wish) not in dropped], refused
+
+
+def _accounts(given: list[tuple[PlacedRole, Give, Line]], kept: list[_Wish]) -> Iterable[Assignment]:
+    """Say for each connection that anything is given in that the person shall have an account there."""
+    described: dict[str, tuple[str, bool]] = {}
+    for placed, give, line in sorted(given, key=lambda item: item[1].account is None):
+        described.setdefault(give.app, (str(line), placed.role.when.any))
+    for connection, (cite, birthright) in described.items():
+        attributes = {w.slot[1]: w.value for w in kept if w.connection == connection and w.slot[0] == "account"}
+        yield Assignment(connection, None, attributes, cite, birthright)
+
+
+def _assignment(wish: _Wish) -> Assignment:
+    return Assignment(wish.connection, _text(wish), None, wish.cite, wish.birthright)
+
+
+def _once(made: Iterable[Assignment]) -> tuple[Assignment, ...]:
+    return tuple({(a.connection, a.entitlement): a for a in reversed(tuple(made))}.values())[::-1]
+
+
+def _text(wish: _Wish) -> str:
+    return f"{wish.slot[0]}:{wish.value}"
+
+
+def _held(wish: _Wish) -> str:
+    return f"{wish.connection}/{_text(wish)}" if wish.slot[0] != "account" else ""

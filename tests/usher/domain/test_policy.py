@@ -4,9 +4,9 @@ import pytest
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
-from usher.domain.entitle import evaluate, explain
 from usher.domain.located import problems_of
-from usher.domain.policy import PolicyFile, Rules, gather
+from usher.domain.policy import evaluate, explain
+from usher.domain.policyfiles import PolicyFile, Rules, gather
 
 TEXT = """\
 roles:
