@@ -1,0 +1,1 @@
+"""What usher remembers: tables, migrations, one repository a noun, and the files of a workspace."""

@@ -1,0 +1,92 @@
+"""Opens a workspace's database and hands out transactions; one writer at a time, readers never wait."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import event
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from usher.domain.clock import Clock
+from usher.domain.ids import IdFactory
+from usher.store.unit import Unit
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class DatabaseNewer(Exception):
+    """The database was written by a newer usher: install that version, or restore a backup made before it."""
+
+
+class Store:
+    """One workspace's database. `begin` writes, `read` reads; both give a Unit of repositories."""
+
+    def __init__(self, url: str, workspace: str, clock: Clock, ids: IdFactory) -> None:
+        self.url = url
+        self.workspace = workspace
+        self.clock = clock
+        self.ids = ids
+        self._engine = sqlalchemy.create_engine(url, **_options(url))
+        if self._engine.dialect.name == "sqlite":
+            event.listen(self._engine, "connect", _prepare_sqlite)
+            event.listen(self._engine, "begin", _begin_sqlite)
+
+    def migrate(self) -> None:
+        """Bring the tables up to this version; DatabaseNewer where they are ahead of it."""
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        known = {revision.revision for revision in ScriptDirectory.from_config(config).walk_revisions()}
+        with self._engine.connect() as connection:
+            current = MigrationContext.configure(connection).get_current_revision()
+            connection.rollback()
+            if current is not None and current not in known:
+                raise DatabaseNewer(f"the database is at {current!r}, which this version of usher does not know")
+        with self._engine.connect().execution_options(usher_write=True) as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            connection.commit()
+
+    @contextmanager
+    def begin(self) -> Iterator[Unit]:
+        """A writing transaction: commits at the end, rolls back on any exception."""
+        with self._engine.connect().execution_options(usher_write=True) as connection, connection.begin():
+            yield Unit(connection, self.workspace, self.clock, self.ids)
+
+    @contextmanager
+    def read(self) -> Iterator[Unit]:
+        """A reading transaction over one consistent state."""
+        with self._engine.connect() as connection:
+            yield Unit(connection, self.workspace, self.clock, self.ids)
+
+    def close(self) -> None:
+        """Give every connection back."""
+        self._engine.dispose()
+
+
+def _options(url: str) -> dict[str, Any]:
+    if url.startswith("sqlite"):
+        return {"connect_args": {"timeout": 60, "check_same_thread": False}}
+    return {"pool_pre_ping": True}
+
+
+def _prepare_sqlite(connection: Any, record: ConnectionPoolEntry) -> None:
+    """WAL with a full sync a commit: a receipt that was acknowledged survives a power cut."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=60000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: sqlalchemy.Connection) -> None:
+    """A writer takes the lock at its beginning, so that it never fails in the middle."""
+    write = connection.get_execution_options().get("usher_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

@@ -1,0 +1,75 @@
+"""Due instants: everything that shall happen later is a row here, claimed by a tick, so no workflow ever waits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import and_, func, or_, select, update
+
+from usher.domain.step import DueKind
+from usher.store.repository import Repository, Row, dump
+from usher.store.tables import due
+
+WAITING, CLAIMED, DONE = "waiting", "claimed", "done"
+
+
+class Dues(Repository):
+    """Rows with an instant; each is claimed under a fence and done once."""
+
+    def put(self, kind: DueKind, subject: str, connection: str, at: str, detail: dict[str, Any] | None = None) -> Row:
+        """Make something due."""
+        return self.add(
+            due,
+            id=self.ids.new("due"),
+            kind=kind.value,
+            subject=subject,
+            connection=connection,
+            at=at,
+            detail=dump(detail or {}),
+            state=WAITING,
+            fence=None,
+            claimed_at=None,
+        )
+
+    def claim(self, now: str, fence: int, limit: int = 200) -> list[Row]:
+        """Take what is due, and what an earlier fence took and never finished."""
+        ready = or_(and_(due.c.state == WAITING, due.c.at <= now), and_(due.c.state == CLAIMED, due.c.fence < fence))
+        found = self.rows(select(due).where(ready).order_by(due.c.at, due.c.id).limit(limit))
+        for row in found:
+            self.set(due, row["id"], state=CLAIMED, fence=fence, claimed_at=now)
+        return found
+
+    def finish(self, id: str) -> None:
+        """Mark as done."""
+        self.set(due, id, state=DONE)
+
+    def give_back(self, id: str, at: str) -> None:
+        """Make a claimed row due again at a later instant."""
+        self.set(due, id, state=WAITING, at=at, fence=None, claimed_at=None)
+
+    def drop(self, subject: str, *kinds: DueKind) -> None:
+        """Take back what is waiting for a subject."""
+        self.connection.execute(
+            update(due)
+            .where(due.c.subject == subject, due.c.state == WAITING, due.c.kind.in_([k.value for k in kinds]))
+            .values(state=DONE)
+        )
+
+    def get_due(self, id: str) -> Row | None:
+        """One row."""
+        return self.get(due, id)
+
+    def open(self, subject: str | None = None) -> list[Row]:
+        """What is still to come, soonest first."""
+        wanted = select(due).where(due.c.state != DONE).order_by(due.c.at)
+        return self.rows(wanted if subject is None else wanted.where(due.c.subject == subject))
+
+    def next_at(self) -> str | None:
+        """The instant of the soonest waiting row."""
+        found: str | None = self.connection.execute(select(func.min(due.c.at)).where(due.c.state == WAITING)).scalar()
+        return found
+
+    def has(self, kind: DueKind, subject: str) -> bool:
+        """True where such a row is waiting or claimed."""
+        wanted = select(due.c.id).where(due.c.kind == kind.value, due.c.subject == subject, due.c.state != DONE)
+        return self.row(wanted) is not None

@@ -1,0 +1,104 @@
+"""The ledger's rows: leaves in the transaction of what they record, indexes and signed heads by one sequencer."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from sqlalchemy import delete, func, select, update
+
+from usher.domain.clock import from_text
+from usher.domain.ledger.leaf import Leaf, new_salt, salted_digest
+from usher.store.repository import Repository, Row, dump, load
+from usher.store.tables import ledger_detail, ledger_head, ledger_leaf
+
+
+class Ledgers(Repository):
+    """Append-only; a detail may be erased, its leaf stays."""
+
+    def append(self, event: str, ids: Iterable[str], detail: Mapping[str, Any]) -> None:
+        """Record an event (`noun:noun:verb`) with opaque ids and its details, in this transaction."""
+        salt = new_salt(secrets.token_bytes)
+        inserted = self.connection.execute(
+            ledger_leaf.insert().values(
+                position=None,
+                event=event,
+                at=self.now(),
+                ids=dump(list(ids)),
+                detail_digest=salted_digest(salt, detail),
+            )
+        )
+        key = inserted.inserted_primary_key
+        assert key is not None
+        self.add(ledger_detail, leaf_id=key[0], salt=salt.hex(), document=dump(detail))
+
+    def unsequenced(self) -> int:
+        """How many leaves have no index yet."""
+        wanted = select(func.count()).select_from(ledger_leaf).where(ledger_leaf.c.position.is_(None))
+        return int(self.connection.execute(wanted).scalar_one())
+
+    def sequence(self) -> list[tuple[int, Leaf]]:
+        """Give every waiting leaf its index, in the order of writing; returns them."""
+        size = self.size()
+        waiting = self.rows(select(ledger_leaf).where(ledger_leaf.c.position.is_(None)).order_by(ledger_leaf.c.id))
+        placed = []
+        for position, row in enumerate(waiting, size):
+            self.connection.execute(update(ledger_leaf).where(ledger_leaf.c.id == row["id"]).values(position=position))
+            placed.append((position, _leaf(row, self.workspace)))
+        return placed
+
+    def size(self) -> int:
+        """How many leaves have an index."""
+        highest = self.connection.execute(select(func.max(ledger_leaf.c.position))).scalar()
+        return 0 if highest is None else int(highest) + 1
+
+    def leaves(self, start: int = 0) -> Iterator[Leaf]:
+        """Every indexed leaf in order."""
+        wanted = select(ledger_leaf).where(ledger_leaf.c.position >= start).order_by(ledger_leaf.c.position)
+        for row in self.connection.execute(wanted).mappings():
+            yield _leaf(dict(row), self.workspace)
+
+    def details(self) -> dict[int, tuple[str, Mapping[str, Any]]]:
+        """Index -> (salt as hex, detail document), for every detail that was not erased."""
+        wanted = select(ledger_leaf.c.position, ledger_detail.c.salt, ledger_detail.c.document).join_from(
+            ledger_leaf, ledger_detail, ledger_leaf.c.id == ledger_detail.c.leaf_id
+        )
+        found = self.rows(wanted.where(ledger_leaf.c.position.is_not(None)))
+        return {row["position"]: (row["salt"], load(row["document"])) for row in found}
+
+    def erase(self, position: int) -> None:
+        """Erase a detail document; the leaf and the tree stay as they are."""
+        wanted = select(ledger_leaf.c.id).where(ledger_leaf.c.position == position).scalar_subquery()
+        self.connection.execute(delete(ledger_detail).where(ledger_detail.c.leaf_id == wanted))
+
+    def keep_head(self, size: int, document: Mapping[str, Any]) -> None:
+        """Keep a signed head."""
+        self.connection.execute(delete(ledger_head).where(ledger_head.c.size == size))
+        self.add(ledger_head, size=size, document=dump(document), at=self.now())
+
+    def heads(self) -> list[dict[str, Any]]:
+        """Every signed head, smallest first."""
+        found = self.rows(select(ledger_head).order_by(ledger_head.c.size))
+        return [load(row["document"]) for row in found]
+
+    def about(self, id: str, limit: int = 200) -> list[Row]:
+        """Events that name an id, oldest first, with their details where they were not erased."""
+        wanted = (
+            select(ledger_leaf, ledger_detail.c.document)
+            .join_from(ledger_leaf, ledger_detail, ledger_leaf.c.id == ledger_detail.c.leaf_id, isouter=True)
+            .where(ledger_leaf.c.ids.contains(f'"{id}"', autoescape=True))
+            .order_by(ledger_leaf.c.id)
+            .limit(limit)
+        )
+        return self.rows(wanted)
+
+
+def _leaf(row: Row, workspace: str) -> Leaf:
+    return Leaf(
+        event=row["event"],
+        at=from_text(row["at"]),
+        workspace=workspace,
+        ids=tuple(load(row["ids"])),
+        detail_digest=row["detail_digest"],
+    )

@@ -1,0 +1,124 @@
+"""People, their keys with intervals, and their employments: an id of ours for ever, everything else dated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import or_, select, update
+
+from usher.store.repository import Repository, Row, dump
+from usher.store.tables import employment, person, person_key
+
+
+class People(Repository):
+    """The people of a workspace."""
+
+    def add_person(self, name: str, status: str, attributes: Mapping[str, str]) -> Row:
+        """Add a person with an id of ours."""
+        return self.add(
+            person,
+            id=self.ids.new("per"),
+            name=name,
+            status=status,
+            attributes=dump(attributes),
+            redirect_to=None,
+            first_seen=self.now(),
+            updated_at=self.now(),
+        )
+
+    def change(self, id: str, name: str, status: str, attributes: Mapping[str, str]) -> None:
+        """Set what the sources say now."""
+        self.set(person, id, name=name, status=status, attributes=dump(attributes), updated_at=self.now())
+
+    def by_id(self, id: str) -> Row | None:
+        """A person, following a merge's redirect."""
+        found = self.get(person, id)
+        while found is not None and found["redirect_to"]:
+            found = self.get(person, found["redirect_to"])
+        return found
+
+    def all(self) -> list[Row]:
+        """Everybody who was not merged into somebody else, by name."""
+        return self.rows(select(person).where(person.c.redirect_to.is_(None)).order_by(person.c.name, person.c.id))
+
+    def search(self, text: str) -> list[Row]:
+        """People by id, employee number, address, user name or part of a name: for people to type."""
+        exact = self.get(person, text)
+        if exact is not None:
+            return [exact]
+        wanted = text.strip().casefold()
+        owners = select(person_key.c.person_id).where(person_key.c.value == wanted, person_key.c.valid_to.is_(None))
+        found = self.rows(select(person).where(person.c.id.in_(owners), person.c.redirect_to.is_(None)))
+        if found:
+            return found
+        like = person.c.name.icontains(text.strip(), autoescape=True)
+        return self.rows(select(person).where(like, person.c.redirect_to.is_(None)).order_by(person.c.name))
+
+    def add_key(self, person_id: str, source: str, kind: str, value: str, valid_from: str) -> None:
+        """Give a person a key from an instant on."""
+        self.add(
+            person_key,
+            person_id=person_id,
+            source=source,
+            kind=kind,
+            value=value,
+            valid_from=valid_from,
+            valid_to=None,
+        )
+
+    def end_key(self, key_id: int, at: str) -> None:
+        """End a key's interval; the row stays, since an address may be given to somebody else."""
+        self.connection.execute(update(person_key).where(person_key.c.id == key_id).values(valid_to=at))
+
+    def keys(self, person_id: str | None = None) -> list[Row]:
+        """Every key row, ended ones too, of one person or of all."""
+        wanted = select(person_key).order_by(person_key.c.id)
+        return self.rows(wanted if person_id is None else wanted.where(person_key.c.person_id == person_id))
+
+    def holder(self, kind: str, value: str) -> str | None:
+        """The person who holds a key now."""
+        wanted = select(person_key).where(
+            person_key.c.kind == kind, person_key.c.value == value, person_key.c.valid_to.is_(None)
+        )
+        found = self.row(wanted)
+        return None if found is None else str(found["person_id"])
+
+    def employments(self, source: str | None = None, person_id: str | None = None) -> list[Row]:
+        """Employments of a source, of a person, or all."""
+        wanted = select(employment).order_by(employment.c.id)
+        if source is not None:
+            wanted = wanted.where(employment.c.source == source)
+        if person_id is not None:
+            wanted = wanted.where(employment.c.person_id == person_id)
+        return self.rows(wanted)
+
+    def add_employment(self, person_id: str, source: str, source_key: str, status: str, row: Mapping[str, str]) -> Row:
+        """Keep an employment as its source says it."""
+        return self.add(
+            employment,
+            id=self.ids.new("emp"),
+            person_id=person_id,
+            source=source,
+            source_key=source_key,
+            status=status,
+            row=dump(row),
+            seen_at=self.now(),
+            absent_since=None,
+        )
+
+    def set_employment(self, id: str, status: str, row: Mapping[str, str]) -> None:
+        """Set what the source says now."""
+        self.set(employment, id, status=status, row=dump(row), seen_at=self.now(), absent_since=None)
+
+    def mark_absent(self, id: str) -> None:
+        """The source no longer lists it: kept, with the instant; never read as an ending."""
+        still = employment.c.id == id, employment.c.absent_since.is_(None)
+        self.connection.execute(update(employment).where(*still).values(absent_since=self.now()))
+
+    def names(self) -> dict[str, str]:
+        """Person id -> name."""
+        return dict(self.connection.execute(select(person.c.id, person.c.name)).tuples().all())
+
+    def redirected(self, into: str) -> list[Row]:
+        """People merged into this one."""
+        return self.rows(select(person).where(or_(person.c.redirect_to == into)))
