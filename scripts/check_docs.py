@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that the s
 
 from scripts import render_docs, render_reference
 from scripts.docs_blocks import run_document, split, unmarked
-from scripts.docs_model import ROOT, DocumentError, Mission, load_mission
+from scripts.docs_model import ROOT, DocumentError, Guide, Mission, load_guide, load_mission
 
 _LINK = re.compile(r"!?\[(?:[^\[\]]|\[[^\]]*\])*\]\(\s*<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\s*\)")
 _REFERENCE = re.compile(r"^ {0,3}\[[^\]]+\]:\s+<?(\S+?)>?\s*$", re.MULTILINE)
@@ -136,20 +136,21 @@ def unproven_rows(mission: Mission, outcomes: dict[str, str]) -> list[str]:
     return complaints
 
 
-def undocumented_commands(mission: Mission, root: Path = ROOT) -> list[str]:
-    """One complaint per command that a row names and that no block of a document runs."""
-    run = [
+def undocumented_commands(mission: Mission, guide: Guide, root: Path = ROOT) -> list[str]:
+    """One complaint per command that a row or the table names and that no bash block of a document has."""
+    shown = [
         line.strip()
         for path in documents(root)
         for block in split(path.read_text(encoding="utf-8"))[1]
         if block.language == "bash"
         for line in block.text.splitlines()
     ]
+    named = [(f"docs/mission.yaml: row {row.n}", command) for row in mission.rows for command in row.commands]
+    named += [(f"docs/guide.yaml: table: {row.heading}", row.command) for row in guide.table if row.command]
     return [
-        f"docs/mission.yaml: row {row.n}: expected a command from a bash block of a document, got {command!r}"
-        for row in mission.rows
-        for command in row.commands
-        if not any(line == command or line.startswith(f"{command} ") for line in run)
+        f"{place}: expected a command from a bash block of a document, got {command!r}"
+        for place, command in named
+        if not any(line == command or line.startswith(f"{command} ") for line in shown)
     ]
 
 
@@ -174,7 +175,7 @@ def _complaints(options: argparse.Namespace) -> Iterable[str]:
     mission = load_mission()
     yield from dead_links()
     yield from unmarked_blocks()
-    yield from undocumented_commands(mission)
+    yield from undocumented_commands(mission, load_guide())
     yield from unknown_tests(mission)
     for path in render_docs.stale(render_docs.render_all()):
         yield f"{path.relative_to(ROOT)}: stale; run python scripts/render_docs.py"

@@ -86,7 +86,7 @@ def run_document(path: Path) -> list[tuple[int, str]]:
     """Run the document's blocks in order in one empty folder; line and complaint for the first that fails.
 
     A block `text output` names lines that the run block before it must have printed; `…` stands for anything.
-    A block has two minutes. What it leaves running is ended with the document.
+    A block has two minutes. What it leaves running is ended with it.
     """
     _, blocks = split(path.read_text(encoding="utf-8"))
     if not any(block.runs for block in blocks):
