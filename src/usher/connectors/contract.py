@@ -107,6 +107,8 @@ class Connector(ABC):
 
     app: ClassVar[str]
     facts: Mapping[Capability, VerbFacts] = {}
+    creates_with: frozenset[str] = frozenset()
+    """Kinds of entitlement (`role`, `module`, ...) that `create` sets at once from `wanted.entitlements`."""
 
     def capabilities(self) -> frozenset[Capability]:
         """What this connection can do; narrow it when a plan or a tier takes some away."""

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from usher.connectors.contract import Permit
-from usher.connectors.errors import AccessLost, NotPermitted, OutcomeUnknown, Rejected, Transient
+from usher.connectors.errors import AccessLost, NotPermitted, OutcomeUnknown, Rejected, Transient, Unsupported
 
 MAX_BODY = 32 * 1024 * 1024
 RETRIED_STATUSES = frozenset({429})
@@ -93,9 +93,21 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class FilesDoor:
-    """Reads files below one folder and nothing else."""
+    """Reads files below one folder (or one file, whose name is then "") and nothing else."""
 
     folder: Path
+
+    def newest(self, pattern: str) -> str:
+        """Return the name of the newest file that fits the pattern; AccessLost where there is none."""
+        if self.folder.is_file():
+            return ""
+        try:
+            found = [(path.stat().st_mtime_ns, path.name) for path in self.folder.glob(pattern) if path.is_file()]
+        except OSError as error:
+            raise AccessLost(f"{self.folder}: {error.strerror or error}") from error
+        if not found:
+            raise AccessLost(f"{self.folder} holds no file that fits {pattern!r}")
+        return max(found)[1]
 
     def read(self, name: str) -> bytes:
         """Return a file's bytes; AccessLost where it is missing, outside the folder or unreadable."""
@@ -138,7 +150,7 @@ class HttpDoor:
         """Send one request and return its response (2xx, or 4xx other than 401 and 429, for the connector to read).
 
         Raises Transient where nothing can have happened, OutcomeUnknown where a write may have, AccessLost on 401
-        and redirects, NotPermitted where a write has no right to begin.
+        and redirects, Unsupported on 501, NotPermitted where a write has no right to begin.
         """
         if write:
             self.door.admit_write(f"{method} {path}")
@@ -169,6 +181,8 @@ class HttpDoor:
             raise AccessLost(f"{method} {path} answered more than {MAX_BODY} bytes")
         if status in RETRIED_STATUSES:
             raise Transient(f"{self.door.connection} asks to slow down ({status})", retry_after=retry_after(response))
+        if status == 501:  # RFC 9110 section 15.6.2: the app cannot do this at all, so it did not do it
+            raise Unsupported(f"{method} {path} is not implemented by {self.door.connection} (501)")
         if status >= 500:
             raise self._unanswered(method, path, write, f"status {status}", retry_after(response))
         if status == 401:

@@ -8,6 +8,7 @@ ConnectorError
 ├── Rejected          this one item is refused   -> the item goes to a person, the run goes on
 ├── InDoubt           the page is not what the recipe promises -> stop, picture, a task for a person under the same step
 ├── AccessLost        credentials dead, or the app answers as another app -> stop this connection, tell its owner
+│   └── Unreadable    a file is not what it should be -> the same; names file, line, column and what was expected
 └── Unsupported       no such capability here    -> the step becomes a task for a person
 NotPermitted          a write without a permit, while sealed, or in a rehearsal: a bug or a stop, never an app's answer
 """
@@ -59,6 +60,21 @@ class InDoubt(ConnectorError):
 
 class AccessLost(ConnectorError):
     """The credentials no longer work, or something else answers in the app's place."""
+
+
+class Unreadable(AccessLost):
+    """A file is not what it should be and nothing of it was used; `line` counts from 1, None for the whole file."""
+
+    def __init__(
+        self, problem: str, *, file: str, line: int | None = None, column: str | None = None, expected: str
+    ) -> None:
+        place = f"{file}, line {line}" if line is not None else file
+        where = f'{place}, column "{column}"' if column is not None else place
+        super().__init__(f"{where}: {problem}; expected {expected}")
+        self.file = file
+        self.line = line
+        self.column = column
+        self.expected = expected
 
 
 class Unsupported(ConnectorError):
