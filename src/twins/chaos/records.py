@@ -56,14 +56,10 @@ class Records:
         return copy.deepcopy(self._seen(self._versions[kind].get(record_id, []), self._clock() - lag))
 
     def all(self, kind: Kind, lag: float = 0.0) -> list[Document]:
-        """Return copies of all records as they were `lag` seconds ago, oldest first."""
+        """Return all records as they were `lag` seconds ago, oldest first: the stored ones, not to be changed."""
         instant = self._clock() - lag
         seen = (self._seen(versions, instant) for versions in self._versions[kind].values())
-        return [copy.deepcopy(document) for document in seen if document is not None]
-
-    def count(self, kind: Kind) -> int:
-        """Return how many records exist now."""
-        return sum(1 for versions in self._versions[kind].values() if versions[-1][1] is not None)
+        return [document for document in seen if document is not None]
 
     def load(self, kind: Kind, documents: Iterable[Document]) -> None:
         """Put records in place as the state at the beginning: not an effect, not journalled, seen without lag."""

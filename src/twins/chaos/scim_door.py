@@ -1,5 +1,7 @@
 """Serve the user store as SCIM 2.0 under /scim/v2 (RFC 7643 and 7644), spoilt where a fault strikes."""
 
+import copy
+
 from twins.chaos.messages import Refusal, Reply, Request
 from twins.chaos.paging import cut
 from twins.chaos.records import Document, Kind, NameTakenError, Records
@@ -79,8 +81,7 @@ class ScimDoor:
 
     def _list(self, request: Request, kind: Kind, strikes: Strikes) -> Reply:
         test = self._asked_filter(request, strikes)
-        shown = [self._rendered(request, kind, record, strikes) for record in self._all(kind, strikes)]
-        rows = [row for row in shown if test is None or test(row)]
+        rows = [record for record in self._all(kind, strikes) if test is None or test(record)]
         start = max(1, _whole_number(request, "startIndex", 1))
         count = min(max(0, _whole_number(request, "count", self._page_size)), self._page_size)
         page = cut(rows, start - 1, count, strikes)
@@ -89,7 +90,7 @@ class ScimDoor:
             "totalResults": page.total,
             "startIndex": page.offset + 1,
             "itemsPerPage": len(page.rows),
-            "Resources": [_projected(request, row) for row in page.rows],
+            "Resources": [self._shown(request, kind, record, strikes) for record in page.rows],
         }
         return Reply(200, body, content_type=SCIM_JSON)
 
@@ -163,7 +164,10 @@ class ScimDoor:
     def _rendered(self, request: Request, kind: Kind, record: Document, strikes: Strikes) -> Document:
         base = self._base(request)
         schema = USER if kind == "User" else GROUP
-        shown: Document = {"schemas": [schema, *([ENTERPRISE] if ENTERPRISE in record else [])], **record}
+        shown: Document = {
+            "schemas": [schema, *([ENTERPRISE] if ENTERPRISE in record else [])],
+            **copy.deepcopy(record),
+        }
         located = f"internal-{record['id'][:8]}" if "location_mismatch" in strikes else record["id"]
         shown["meta"] = {"resourceType": kind, **record["meta"], "location": f"{base}/{kind}s/{located}"}
         for group in shown.get("groups", []):
