@@ -48,6 +48,7 @@ class WikiUser:
 
     address: str
     name: str
+    created: str
     active: bool = True
 
 
@@ -102,7 +103,7 @@ def healthy_world(today: date, people: list[Employment]) -> World:
         today,
         list(people),
         [_directory_user(row) for row in people],
-        [WikiUser(row.email, row.name) for row in people],
+        [WikiUser(row.email, row.name, made(row.start_date)) for row in people],
         [forecastly_user(today, row) for row in people if row.title in IN_FORECASTLY],
         [expenses_user(today, row) for row in people if row.title in IN_EXPENSES],
     )
@@ -137,7 +138,12 @@ def expenses_user(today: date, row: Employment) -> ExpensesUser:
     """Return the account that policy gives in the expenses app."""
     login = row.email.removesuffix(f"@{DOMAIN}").replace(".", "-")
     return ExpensesUser(f"X{row.employee_number[1:]}", login, row.email, row.name, "active", IN_EXPENSES[row.title],
-                        seen(today, "expenses", row.employee_number), row.start_date)  # fmt: skip
+                        seen(today, "expenses", row.employee_number), made(row.start_date))  # fmt: skip
+
+
+def made(start: str) -> str:
+    """Return the instant at which an account was made for somebody who started on a day."""
+    return f"{date.fromisoformat(start) + timedelta(days=3)}T09:00:00Z"
 
 
 def seen(today: date, app: str, number: str, days: int | None = None) -> str:

@@ -8,11 +8,11 @@ import json
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from apps import ExpensesUser, ForecastlyUser, World, healthy_world
+from apps import ExpensesUser, ForecastlyUser, WikiUser, World, healthy_world
 from roster import Employment, employments
 from trouble import JOINER, LEAVER, as_rows, plant
 
@@ -42,7 +42,7 @@ def write(world: World, out: Path) -> None:
     """Write one file for each system."""
     _csv(out / "hr" / "people.csv", [field.name for field in fields(Employment)], map(asdict, world.people))
     _json(out / "directory.json", directory(world))
-    _json(out / "wiki.json", {"users": [wiki_user(user.address, user.name, user.active) for user in world.wiki]})
+    _json(out / "wiki.json", {"users": [wiki_user(user) for user in world.wiki]})
     header = ["first_name", "last_name", "email", "role", "team", "modules", "status", "last_active"]
     _csv(out / "forecastly.csv", header, map(forecastly_row, world.forecastly))
     _csv(out / "expenses" / "users.csv", [field.name for field in fields(ExpensesUser)], map(asdict, world.expenses))
@@ -80,16 +80,17 @@ def directory(world: World) -> dict[str, list[dict[str, Any]]]:
     return {"users": users, "groups": groups}
 
 
-def wiki_user(address: str, name: str, active: bool) -> dict[str, Any]:
+def wiki_user(user: WikiUser) -> dict[str, Any]:
     """Return a SCIM user of an app that knows no employee numbers."""
-    first, _, last = name.partition(" ")
+    first, _, last = user.name.partition(" ")
     return {
         "schemas": [USER],
-        "userName": address,
+        "userName": user.address,
         "name": {"givenName": first, "familyName": last},
-        "displayName": name,
-        "emails": [{"value": address, "primary": True}],
-        "active": active,
+        "displayName": user.name,
+        "emails": [{"value": user.address, "primary": True}],
+        "active": user.active,
+        "meta": {"created": user.created},
     }
 
 
@@ -109,10 +110,10 @@ def forecastly_row(user: ForecastlyUser) -> dict[str, str]:
 
 def story(world: World) -> dict[str, dict[str, Any]]:
     """Name the two people whom the demo is about, and what a clerk will write about them in the HR export."""
-    today = world.today.isoformat()
+    last_day = (world.today - timedelta(days=1)).isoformat()
     leaver, joiner = world.person(LEAVER), world.person(JOINER)
     return {
-        "leaver": {**_who(leaver), "hr_change": {"status": "terminated", "end_date": today}},
+        "leaver": {**_who(leaver), "hr_change": {"status": "terminated", "end_date": last_day}},
         "joiner": {**_who(joiner), "hr_change": {"status": "active"}},
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 
-from apps import DirectoryUser, ExpensesUser, ForecastlyUser, WikiUser, World, seen
+from apps import DirectoryUser, ExpensesUser, ForecastlyUser, WikiUser, World, made, seen
 from roster import DOMAIN, Employment, address
 
 LEAVER = "Daniel Osei"
@@ -56,14 +56,14 @@ def _leave(world: World, name: str, days_ago: int) -> Employment:
             user.active, user.groups = False, []
     for page in world.wiki:
         if page.address == row.email:
-            page.active = False
+            page.active, page.created = False, made(start)
     for seat in world.forecastly:
         if seat.email == row.email:
             seat.status, seat.modules = "Deactivated", []
             seat.last_active = seen(world.today, "forecastly", row.employee_number, days_ago + 3)
     for claim in world.expenses:
         if claim.email == row.email:
-            claim.status, claim.created = "inactive", row.start_date
+            claim.status, claim.created = "inactive", made(start)
             claim.last_login = seen(world.today, "expenses", row.employee_number, days_ago + 3)
     return row
 
@@ -118,7 +118,7 @@ def _orphans(world: World) -> list[Trouble]:
     stray, guest, temp = f"nina.petrova@{DOMAIN}", "joe.stone@guest.test", "temp-assistant"
     last = seen(world.today, "forecastly", "nina", 9)
     world.forecastly.append(ForecastlyUser("Nina", "Petrova", stray, "Rep", "Mid-Market", ["Core"], "Active", last))
-    world.wiki.append(WikiUser(guest, "Joe Stone"))
+    world.wiki.append(WikiUser(guest, "Joe Stone", made("2025-01-06")))
     world.expenses.append(ExpensesUser("X9001", temp, f"temp@{DOMAIN}", "Temp Assistant", "active", "member", "", ""))
     nobody = "nobody in any source has this address"
     return [
@@ -133,7 +133,7 @@ def _shared_and_service(world: World) -> list[Trouble]:
     last = seen(world.today, "forecastly", "sales-ops", 2)
     world.forecastly.append(ForecastlyUser("Sales", "Ops", ops, "Rep", "Revenue Operations", ["Core"], "Active", last))
     world.directory.append(DirectoryUser(usher, "Usher", "Service"))
-    world.wiki.append(WikiUser(backup, "Wiki Backup"))
+    world.wiki.append(WikiUser(backup, "Wiki Backup", made("2021-05-03")))
     paula = world.person("Paula Stein")
     return [
         Trouble("shared account", None, "forecastly", ops, None, "declared in connections/forecastly.yaml"),
@@ -157,12 +157,17 @@ def _several_employments(world: World) -> list[Trouble]:
     def begin(row: Employment, days_ago: int) -> Employment:
         begun = replace(row, start_date=(world.today - timedelta(days=days_ago)).isoformat())
         world.people[world.people.index(row)] = begun
+        for user in (*world.wiki, *world.expenses):
+            if row.email in (getattr(user, "address", ""), getattr(user, "email", "")):
+                user.created = made(begun.start_date)
         return begun
 
     add_earlier(begin(rafael, 130), 420)
     add_earlier(begin(tara, 300), 20, department="People", title="Recruiter", manager_employee_number="E1057")
     add_earlier(begin(dana, 90), 91, title="Software Engineer (contractor)", email=former)
-    next(user for user in world.wiki if user.address == dana.email).address = former
+    page = next(user for user in world.wiki if user.address == dana.email)
+    earliest = min(row.start_date for row in world.people if row.employee_number == dana.employee_number)
+    page.address, page.created = former, made(earliest)
     return [
         Trouble(
             "rehire", rafael.employee_number, "forecastly", rafael.email, None, "an employment ended, another runs"
@@ -200,18 +205,23 @@ def _recycled_address(world: World) -> list[Trouble]:
     new = world.person("Alexandra Kim")
     begun = replace(new, start_date=(world.today - timedelta(days=240)).isoformat())
     world.people[world.people.index(new)] = begun
-    created = (end - timedelta(days=800)).isoformat()
+    next(user for user in world.wiki if user.address == shared).created = made(begun.start_date)
+    created = made((end - timedelta(days=800)).isoformat())
     last = seen(world.today, "expenses", "alex", 610)
     world.expenses.append(ExpensesUser("X9003", "akim", shared, "Alexander Kim", "active", "member", last, created))
     what = f"made for {left.name}, who left; the address now belongs to {new.name}: never hers"
-    return [Trouble("recycled address", left.employee_number, "expenses", "akim", "disputed", what)]
+    shown = "the address alone cannot say whether this is hers or his"
+    return [
+        Trouble("recycled address", left.employee_number, "expenses", "akim", "disputed", what),
+        Trouble("recycled address", new.employee_number, "wiki", shared, "disputed", shown),
+    ]
 
 
 def _renamed(world: World) -> list[Trouble]:
     sofia, former = world.person("Sofia Bianchi"), address("Sofia", "Rossi")
     _directory(world, sofia).former_address = former
     seat = _forecastly(world, sofia)
-    seat.email, seat.last = former, "Rossi"
+    seat.email = former
     what = "the address from before the marriage; the directory keeps it as a second one"
     return [Trouble("renamed", sofia.employee_number, "forecastly", former, None, what)]
 
