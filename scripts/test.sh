@@ -58,6 +58,7 @@ every_folder_has_a_suite() {
 
 part setup sh scripts/setup.sh
 case "$failed" in *setup*) die "test: set-up failed; see the lines above" ;; esac
+if found=$(find_chromium); then USHER_CHROMIUM=$found; export USHER_CHROMIUM; fi
 part lint sh -c '"$0/ruff" check . && "$0/ruff" format --check .' "$VENV/bin"
 part types "$VENV/bin/mypy"
 part contracts "$VENV/bin/lint-imports"

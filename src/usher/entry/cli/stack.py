@@ -147,6 +147,10 @@ class Stack:
                 started.handle.wait()
         self._started = []
 
+    def pids(self) -> dict[str, int]:
+        """Return the process id of each system that was started."""
+        return {started.process.name: started.handle.pid for started in self._started}
+
     def journal(self, name: str) -> Path:
         """Return the file in which a system records what was really done to it; StackError where it keeps none."""
         process = next((process for process in self.processes if process.name == name), None)
