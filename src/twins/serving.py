@@ -126,7 +126,7 @@ def serve(
     `port` 0 takes a free one. `ready_file` receives `{"url", "port", "pid", **extra}` once calls are accepted and
     is removed at the end. `certificate` = (certificate file, key file) makes it https. Call it from the main thread.
     """
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((LOOPBACK, port))
         bound = listener.getsockname()[1]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, func, select, update
 
 from usher.domain.step import DueKind
 from usher.store.repository import Repository, Row, dump
@@ -31,13 +32,18 @@ class Dues(Repository):
             claimed_at=None,
         )
 
-    def claim(self, now: str, fence: int, limit: int = 200) -> list[Row]:
-        """Take what is due, and what an earlier fence took and never finished."""
-        ready = or_(and_(due.c.state == WAITING, due.c.at <= now), and_(due.c.state == CLAIMED, due.c.fence < fence))
+    def claim(self, now: str, fence: int, kinds: Iterable[DueKind] = DueKind, limit: int = 200) -> list[Row]:
+        """Take what is due now, soonest first."""
+        ready = and_(due.c.state == WAITING, due.c.at <= now, due.c.kind.in_([kind.value for kind in kinds]))
         found = self.rows(select(due).where(ready).order_by(due.c.at, due.c.id).limit(limit))
         for row in found:
             self.set(due, row["id"], state=CLAIMED, fence=fence, claimed_at=now)
         return found
+
+    def take_back(self) -> int:
+        """Make waiting again what ended workers had claimed and never finished; returns how many rows."""
+        wanted = update(due).where(due.c.state == CLAIMED).values(state=WAITING, fence=None, claimed_at=None)
+        return self.connection.execute(wanted).rowcount
 
     def finish(self, id: str) -> None:
         """Mark as done."""
@@ -64,9 +70,10 @@ class Dues(Repository):
         wanted = select(due).where(due.c.state != DONE).order_by(due.c.at)
         return self.rows(wanted if subject is None else wanted.where(due.c.subject == subject))
 
-    def next_at(self) -> str | None:
-        """The instant of the soonest waiting row."""
-        found: str | None = self.connection.execute(select(func.min(due.c.at)).where(due.c.state == WAITING)).scalar()
+    def next_at(self, kinds: Iterable[DueKind] = DueKind) -> str | None:
+        """The instant of the soonest waiting row of these kinds."""
+        wanted = select(func.min(due.c.at)).where(due.c.state == WAITING, due.c.kind.in_([k.value for k in kinds]))
+        found: str | None = self.connection.execute(wanted).scalar()
         return found
 
     def has(self, kind: DueKind, subject: str) -> bool:

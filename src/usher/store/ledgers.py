@@ -72,10 +72,15 @@ class Ledgers(Repository):
         wanted = select(ledger_leaf.c.id).where(ledger_leaf.c.position == position).scalar_subquery()
         self.connection.execute(delete(ledger_detail).where(ledger_detail.c.leaf_id == wanted))
 
-    def keep_head(self, size: int, document: Mapping[str, Any]) -> None:
-        """Keep a signed head."""
-        self.connection.execute(delete(ledger_head).where(ledger_head.c.size == size))
-        self.add(ledger_head, size=size, document=dump(document), at=self.now())
+    def keep_head(self, size: int, document: Mapping[str, Any], peaks: Iterable[bytes]) -> None:
+        """Keep a signed head, with the tree's right edge so that the next head need not hash everything again."""
+        edge = dump([peak.hex() for peak in peaks])
+        self.add(ledger_head, size=size, document=dump(document), peaks=edge, at=self.now())
+
+    def edge(self) -> tuple[int, list[bytes]]:
+        """Size and right edge of the tree at the last head."""
+        found = self.row(select(ledger_head).order_by(ledger_head.c.size.desc()))
+        return (0, []) if found is None else (found["size"], [bytes.fromhex(peak) for peak in load(found["peaks"])])
 
     def heads(self) -> list[dict[str, Any]]:
         """Every signed head, smallest first."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import or_, select, update
 
+from usher.domain.folding import fold
 from usher.store.repository import Repository, Row, dump
 from usher.store.tables import employment, person, person_key
 
@@ -46,39 +47,44 @@ class People(Repository):
         exact = self.get(person, text)
         if exact is not None:
             return [exact]
-        wanted = text.strip().casefold()
-        owners = select(person_key.c.person_id).where(person_key.c.value == wanted, person_key.c.valid_to.is_(None))
+        owners = select(person_key.c.person_id).where(person_key.c.folded == fold(text))
         found = self.rows(select(person).where(person.c.id.in_(owners), person.c.redirect_to.is_(None)))
         if found:
             return found
         like = person.c.name.icontains(text.strip(), autoescape=True)
         return self.rows(select(person).where(like, person.c.redirect_to.is_(None)).order_by(person.c.name))
 
-    def add_key(self, person_id: str, source: str, kind: str, value: str, valid_from: str) -> None:
-        """Give a person a key from an instant on."""
+    def add_key(
+        self, person_id: str, source: str, kind: str, value: str, valid_from: str | None, valid_to: str | None = None
+    ) -> None:
+        """Give a person a key from an instant on (None: not known since when)."""
         self.add(
             person_key,
             person_id=person_id,
             source=source,
             kind=kind,
             value=value,
+            folded=fold(value),
             valid_from=valid_from,
-            valid_to=None,
+            valid_to=valid_to,
         )
 
-    def end_key(self, key_id: int, at: str) -> None:
+    def end_key(self, key_id: int, at: str | None) -> None:
         """End a key's interval; the row stays, since an address may be given to somebody else."""
         self.connection.execute(update(person_key).where(person_key.c.id == key_id).values(valid_to=at))
 
-    def keys(self, person_id: str | None = None) -> list[Row]:
-        """Every key row, ended ones too, of one person or of all."""
-        wanted = select(person_key).order_by(person_key.c.id)
-        return self.rows(wanted if person_id is None else wanted.where(person_key.c.person_id == person_id))
+    def all_keys(self) -> list[Row]:
+        """Every key row, ended ones too."""
+        return self.rows(select(person_key).order_by(person_key.c.id))
+
+    def keys(self, person_id: str) -> list[Row]:
+        """A person's key rows, ended ones too."""
+        return self.rows(select(person_key).where(person_key.c.person_id == person_id).order_by(person_key.c.id))
 
     def holder(self, kind: str, value: str) -> str | None:
         """The person who holds a key now."""
         wanted = select(person_key).where(
-            person_key.c.kind == kind, person_key.c.value == value, person_key.c.valid_to.is_(None)
+            person_key.c.kind == kind, person_key.c.folded == fold(value), person_key.c.valid_to.is_(None)
         )
         found = self.row(wanted)
         return None if found is None else str(found["person_id"])

@@ -58,9 +58,10 @@ person_key = Table(
     Column("source", String, nullable=False),
     Column("kind", String, nullable=False),
     Column("value", String, nullable=False),
-    Column("valid_from", String, nullable=False),
+    Column("folded", String, nullable=False),
+    Column("valid_from", String),
     Column("valid_to", String),
-    Index("ix_person_key_lookup", "kind", "value"),
+    Index("ix_person_key_lookup", "kind", "folded"),
 )
 
 employment = Table(
@@ -333,5 +334,6 @@ ledger_head = Table(
     metadata,
     Column("size", Integer, primary_key=True),
     Column("document", Text, nullable=False),
+    Column("peaks", Text, nullable=False),
     Column("at", String, nullable=False),
 )

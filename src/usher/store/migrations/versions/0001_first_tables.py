@@ -96,6 +96,7 @@ def upgrade() -> None:
         "ledger_head",
         sa.Column("size", sa.Integer(), nullable=False),
         sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("peaks", sa.Text(), nullable=False),
         sa.Column("at", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("size", name=op.f("pk_ledger_head")),
     )
@@ -284,13 +285,14 @@ def upgrade() -> None:
         sa.Column("source", sa.String(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("value", sa.String(), nullable=False),
-        sa.Column("valid_from", sa.String(), nullable=False),
+        sa.Column("folded", sa.String(), nullable=False),
+        sa.Column("valid_from", sa.String(), nullable=True),
         sa.Column("valid_to", sa.String(), nullable=True),
         sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_person_key_person_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_person_key")),
     )
     with op.batch_alter_table("person_key", schema=None) as batch_op:
-        batch_op.create_index("ix_person_key_lookup", ["kind", "value"], unique=False)
+        batch_op.create_index("ix_person_key_lookup", ["kind", "folded"], unique=False)
         batch_op.create_index(batch_op.f("ix_person_key_person_id"), ["person_id"], unique=False)
 
     op.create_table(

@@ -1,0 +1,89 @@
+"""The worker: holds the lease, claims what is due, hands it to the runtime, signs the ledger's head each second."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from usher.domain.step import DueKind
+from usher.engine.carry import Carrier
+from usher.engine.lease import Lease
+from usher.engine.runtime import Runtime
+from usher.services.record import sequence
+from usher.services.recover import recover
+from usher.services.schedule import schedule_observations
+from usher.services.workspace import Workspace
+
+TICK_SECONDS = 0.1
+HEAD_SECONDS = 1.0
+BEAT_SECONDS = 5.0
+GIVE_BACK_SECONDS = 5.0
+logger = logging.getLogger("usher.worker")
+
+
+class Worker:
+    """Runs until `stop` is set or `until` says so; the lease is held for the whole time."""
+
+    def __init__(self, workspace: Workspace, *, engine_url: str | None = None, scheduled: bool = True) -> None:
+        self._workspace = workspace
+        self._engine_url = engine_url
+        self._scheduled = scheduled
+        self._kinds = tuple(kind for kind in DueKind if scheduled or kind is not DueKind.OBSERVE)
+        self.stop = threading.Event()
+        self.last_tick: float | None = None
+
+    def work(self, until: Callable[[], bool] = lambda: False) -> None:
+        """Take the lease (LeaseTaken where another has it), recover, and carry out what is due."""
+        with Lease(self._workspace) as lease:
+            recover(self._workspace)
+            if self._scheduled:
+                schedule_observations(self._workspace)
+            carrier = Carrier(self._workspace, lease.fence)
+            runtime = Runtime(
+                self._workspace.folder / "data", lease.fence, self._careful(carrier), url=self._engine_url
+            )
+            runtime.start()
+            try:
+                self._loop(lease, runtime, until)
+            finally:
+                runtime.stop()
+                sequence(self._workspace)
+
+    def _loop(self, lease: Lease, runtime: Runtime, until: Callable[[], bool]) -> None:
+        beaten = headed = time.monotonic()
+        while not self.stop.is_set() and not until():
+            now = time.monotonic()
+            if now - beaten >= BEAT_SECONDS:
+                beaten = now
+                if not lease.beat():
+                    logger.error("another worker has taken the lease: this one stops")
+                    return
+            if now - headed >= HEAD_SECONDS:
+                headed = now
+                sequence(self._workspace)
+            with self._workspace.store.read() as unit:
+                soonest = unit.dues.next_at(self._kinds)
+            if soonest is not None and soonest <= self._workspace.now():
+                self._claim(lease, runtime)
+            self.last_tick = now
+            self.stop.wait(TICK_SECONDS)
+
+    def _claim(self, lease: Lease, runtime: Runtime) -> None:
+        with self._workspace.store.begin() as unit:
+            claimed = unit.dues.claim(self._workspace.now(), lease.fence, self._kinds)
+        for due in claimed:
+            runtime.submit(due["connection"], due["id"])
+
+    def _careful(self, carrier: Carrier) -> Callable[[str], None]:
+        """A failure of ours must not lose a row: it is logged, given back, and due again soon."""
+
+        def carry(due_id: str) -> None:
+            try:
+                carrier(due_id)
+            except Exception:
+                logger.exception("carrying out %s failed; it is tried again", due_id)
+                carrier.give_back(due_id, GIVE_BACK_SECONDS)
+
+        return carry

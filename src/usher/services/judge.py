@@ -1,0 +1,127 @@
+"""Judge: gathers what the guard needs (history, source health, protected accounts, administrators) and asks it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from usher.domain.clock import from_text
+from usher.domain.folding import fold
+from usher.domain.guard import Done, Effect, Protected, SourceHealth, Verdict, judge
+from usher.domain.plan import PlannedStep, Verb
+from usher.domain.step import StepState
+from usher.services.workspace import Workspace
+from usher.store.accounts import account_of
+from usher.store.repository import Row, load
+from usher.store.unit import Unit
+
+ADMIN_WORDS = frozenset({"admin", "administrator", "owner", "superuser"})
+ACTED = (StepState.DONE, StepState.VERIFIED, StepState.CLOSED, StepState.UNKNOWN, StepState.ACTING, StepState.PARKED)
+
+
+def judge_steps(workspace: Workspace, unit: Unit, steps: Sequence[PlannedStep], plan_id: str | None) -> Verdict:
+    """Ask the guard about steps as one plan; `plan_id` leaves that plan's own steps out of the history."""
+    return judge(
+        [_effect(workspace, unit, step) for step in steps],
+        _history(workspace, unit, plan_id),
+        {name: health for name in workspace.connections.names() if (health := _health(workspace, unit, name))},
+        workspace.limits,
+        now=workspace.clock.now(),
+        people=sum(row["status"] in ("working", "on leave") for row in unit.people.all()),
+        protected=_protected(workspace, unit),
+        admins=_admins(workspace, unit),
+    )
+
+
+def _effect(workspace: Workspace, unit: Unit, step: PlannedStep) -> Effect:
+    row = unit.accounts.by_id(step.account) if step.account else None
+    return Effect(
+        connection=step.connection,
+        account_id=step.account or step.user_name,
+        verb=step.verb,
+        person_id=step.person,
+        privileged=row is not None and _is_admin(row),
+        deactivated=row is not None and not account_of(row).state.can_sign_in,
+        detail=step.entitlement or "",
+    )
+
+
+def _history(workspace: Workspace, unit: Unit, plan_id: str | None) -> list[Done]:
+    """What was done in the last week, and what approved plans are still to do: both count against the limits."""
+    since = workspace.clock.now() - timedelta(days=8)
+    done = [
+        _done(load(row["document"]), row["updated_at"])
+        for row in unit.runs.steps_in(*ACTED)
+        if row["plan_id"] != plan_id and from_text(row["updated_at"]) > since
+    ]
+    coming = [
+        _done(step, workspace.now())
+        for step in unit.plans.losses_under_way(plan_id or "")
+        if step["state"] in (None, StepState.PENDING.value, StepState.READY.value, StepState.PERSON.value)
+    ]
+    return [*done, *coming]
+
+
+def _done(step: Row, at: str) -> Done:
+    verb = Verb(step["verb"])
+    return Done(
+        connection=step["connection"],
+        at=from_text(at),
+        loss=verb.is_loss,
+        account_id=step["account"] or step["user_name"],
+        person_id=step["person"],
+        verb=verb,
+    )
+
+
+def _health(workspace: Workspace, unit: Unit, name: str) -> SourceHealth | None:
+    last = unit.accounts.last_snapshot(name, complete=False)
+    if last is None:
+        return None
+    complete = [row for row in unit.accounts.snapshots(name) if row["kind"] == "complete"]
+    previous = next((row for row in complete if row["id"] != last["id"]), None)
+    newest = complete[0] if complete and last["kind"] == "delta" else last
+    return SourceHealth(
+        connection=name,
+        complete=newest["kind"] == "complete",
+        age=workspace.clock.now() - from_text(newest["finished_at"]),
+        count=int(newest["accounts"]),
+        previous_count=int(previous["accounts"]) if previous else None,
+        confirmed_empty=newest["confirmed_by"] is not None or _confirmed_before(complete, newest),
+    )
+
+
+def _confirmed_before(complete: list[Row], newest: Row) -> bool:
+    """A reading right after a confirmed one of the same size needs no second answer."""
+    after = [row for row in complete if row["id"] < newest["id"]][:1]
+    return bool(after) and after[0]["confirmed_by"] is not None and after[0]["accounts"] == newest["accounts"]
+
+
+def _protected(workspace: Workspace, unit: Unit) -> list[Protected]:
+    found = []
+    for name in workspace.connections.names():
+        config = workspace.connections.config(name)
+        names = {fold(one) for one in (*config.protect, *config.observe.sentinels, *config.ignore)}
+        for row in unit.accounts.of(name):
+            if fold(row["user_name"]) in names or fold(row["native_id"]) in names:
+                why = f"{row['user_name']} is protected in connections/{name}.yaml"
+                found.append(Protected(reason=why, connection=name, account_id=row["id"]))
+    own = {fold(one): row["name"] for row in unit.operators.active() for one in load(row["user_names"])}
+    for row in unit.accounts.all():
+        if fold(row["user_name"]) in own:
+            why = f"{row['user_name']} is the account of operator {own[fold(row['user_name'])]}"
+            found.append(Protected(reason=why, connection=row["connection"], account_id=row["id"]))
+    return found
+
+
+def _admins(workspace: Workspace, unit: Unit) -> dict[str, frozenset[str]]:
+    return {
+        name: frozenset(row["id"] for row in unit.accounts.of(name) if _is_admin(row))
+        for name in workspace.connections.names()
+    }
+
+
+def _is_admin(row: Row) -> bool:
+    account = account_of(row)
+    roles = {fold(text.partition(":")[2]) for text in account.entitlements if text.startswith("role:")}
+    return bool(roles & ADMIN_WORDS) and account.state.can_sign_in

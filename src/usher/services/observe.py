@@ -1,0 +1,196 @@
+"""Observe: reads one app into a snapshot, complete or marked partial, and updates what is known by difference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from usher.connectors.contract import Call, Capability, RepeatedCursor, pages
+from usher.connectors.errors import AccessLost, ConnectorError
+from usher.domain.account import Account
+from usher.domain.canonical import digest
+from usher.domain.connection import ConnectionConfig
+from usher.domain.step import DueKind, StepState
+from usher.services import park
+from usher.services.ports import Progress, silent
+from usher.services.schedule import put_observation
+from usher.services.sources import refresh
+from usher.services.workspace import Refusal, Workspace
+from usher.store.accounts import document_of
+from usher.store.readings import keep_reading
+from usher.store.repository import Row, dump
+from usher.store.unit import Unit
+
+COMPLETE, PARTIAL, DELTA, FAILED = "complete", "partial", "delta", "failed"
+BY_PERSON = "person"
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What one reading gave. `reasons` says why it is not complete; nothing can be missing from such a one."""
+
+    connection: str
+    snapshot: str
+    kind: str
+    accounts: int
+    changed: int
+    ended: int
+    reasons: tuple[str, ...]
+
+
+def observe(workspace: Workspace, name: str, *, since: datetime | None = None, progress: Progress = silent) -> Observed:
+    """Read one connection and write down what changed; `since` asks for a delta reading where the app has one.
+
+    A reading that breaks off is kept as failed and changes nothing that it did not see. Refusal: no such connection.
+    """
+    if name not in workspace.connections.names():
+        known = ", ".join(workspace.connections.names()) or "none yet"
+        raise Refusal(f"there is no connection {name!r}; known: {known}")
+    started = workspace.now()
+    accounts, kind, reasons = _read(workspace, name, since, progress)
+    if kind == COMPLETE:
+        reasons = _incomplete(workspace, name, accounts)
+        kind = PARTIAL if reasons else COMPLETE
+    keep = kind != FAILED
+    documents = sorted((document_of(account) for account in accounts), key=lambda one: str(one["id"]))
+    made = digest("usher.snapshot/1", documents) if keep else ""
+    if keep and kind != DELTA:
+        keep_reading(workspace.snapshots / name, made, documents)
+    with workspace.store.begin() as unit:
+        row = unit.accounts.add_snapshot(
+            connection=name,
+            kind=kind,
+            started_at=started,
+            finished_at=unit.accounts.now(),
+            accounts=len(accounts),
+            digest=made,
+            shape=None,
+            reasons=dump(list(reasons)),
+            confirmed_by=None,
+        )
+        changed, ended = _update(unit, name, accounts, kind) if keep else (0, 0)
+        unit.ledger.append(
+            "app:accounts:observe",
+            (row["id"],),
+            {"connection": name, "kind": kind, "accounts": len(accounts), "digest": made, "reasons": list(reasons)},
+        )
+        _tell(unit, name, kind, reasons)
+        if keep:
+            _wake_tasks(unit, name)
+            refresh(workspace, unit, name, complete=kind == COMPLETE)
+    return Observed(name, row["id"], kind, len(accounts), changed, ended, reasons)
+
+
+def _read(
+    workspace: Workspace, name: str, since: datetime | None, progress: Progress
+) -> tuple[list[Account], str, tuple[str, ...]]:
+    connector = workspace.connections.connector(name)
+    call = Call(door=workspace.connections.door(name))
+    delta = since is not None and Capability.READ_CHANGES in connector.capabilities()
+    accounts: list[Account] = []
+    try:
+        if delta and since is not None:
+            when = since
+            accounts = list(pages(lambda cursor: connector.changes(when, cursor, call)))
+            return accounts, DELTA, ()
+        for account in pages(lambda cursor: connector.accounts(cursor, call)):
+            accounts.append(account)
+            if len(accounts) % 50 == 0:
+                progress(name, len(accounts), None)
+    except RepeatedCursor as error:
+        return accounts, PARTIAL, (str(error),)
+    except AccessLost as error:
+        with workspace.store.begin() as unit:
+            park.stop_connection(unit, name, str(error))
+        return accounts, FAILED, (str(error),)
+    except ConnectorError as error:
+        return accounts, FAILED, (str(error),)
+    progress(name, len(accounts), len(accounts))
+    return accounts, COMPLETE, ()
+
+
+def _incomplete(workspace: Workspace, name: str, accounts: Sequence[Account]) -> tuple[str, ...]:
+    """Say why a reading to its last page still cannot be trusted to be whole (facts: promises R4)."""
+    config = workspace.connections.config(name)
+    with workspace.store.read() as unit:
+        last = unit.accounts.last_snapshot(name, complete=True)
+    return (*_too_few(config, accounts, last), *_sentinels(config, accounts))
+
+
+def _too_few(config: ConnectionConfig, accounts: Sequence[Account], last: Row | None) -> list[str]:
+    reasons = []
+    if len(accounts) < config.observe.min_accounts:
+        reasons.append(f"{len(accounts)} accounts, fewer than min_accounts {config.observe.min_accounts}")
+    if last is not None and last["accounts"] > 0:
+        gone = int(last["accounts"]) - len(accounts)
+        # One account may always go: a limit in percent alone would freeze a company of five.
+        allowed = max(1, int(last["accounts"]) * config.observe.shrink_percent // 100)
+        if gone > allowed:
+            reasons.append(
+                f"{len(accounts)} accounts, {gone} fewer than the {last['accounts']} of the last complete reading "
+                f"(up to {allowed} are usual); if it really is so: usher observe {config.name} --confirm"
+            )
+    return reasons
+
+
+def _sentinels(config: ConnectionConfig, accounts: Sequence[Account]) -> list[str]:
+    names = {account.user_name.casefold() for account in accounts}
+    lacking = [name for name in config.observe.sentinels if name.casefold() not in names]
+    return [f"the listing lacks {', '.join(lacking)}, which is always there"] if lacking else []
+
+
+def _update(unit: Unit, name: str, accounts: Sequence[Account], kind: str) -> tuple[int, int]:
+    known = {row["native_id"]: row for row in unit.accounts.of(name)}
+    changed = 0
+    for account in accounts:
+        _, is_new = unit.accounts.put(name, account, known.get(account.id))
+        changed += is_new
+    if kind != COMPLETE:
+        return changed, 0
+    seen = {account.id for account in accounts}
+    gone = [row for native, row in known.items() if native not in seen]
+    for row in gone:
+        unit.accounts.end(row["id"])
+    unit.accounts.touch(name, unit.accounts.now())
+    return changed, len(gone)
+
+
+def _tell(unit: Unit, name: str, kind: str, reasons: tuple[str, ...]) -> None:
+    key = f"reading:{name}"
+    if kind in (COMPLETE, DELTA):
+        unit.findings.close_key(key, "a complete reading came")
+        if unit.leases.quarantined().get(name):
+            unit.leases.lift(name)
+        unit.findings.close_key(f"connection:{name}", "the connection was read again")
+        return
+    fix = f"read the reasons; then usher observe {name}, or usher observe {name} --confirm"
+    unit.findings.open_finding(
+        key, "reading not complete", "medium", name, {"reasons": list(reasons), "kind": kind}, fix, connection=name
+    )
+
+
+def _wake_tasks(unit: Unit, name: str) -> None:
+    """A fresh reading may show what a person did: look at the open tasks of this app."""
+    for row in unit.runs.steps_in(StepState.PERSON):
+        if row["connection"] == name and not unit.dues.has(DueKind.VERIFY, row["id"]):
+            unit.dues.put(DueKind.VERIFY, row["id"], name, unit.dues.now(), {"tries": 0})
+
+
+def confirm(workspace: Workspace, name: str, operator_id: str) -> Observed:
+    """A person says that the last, shrunken reading is really so: it counts as complete from now on."""
+    with workspace.store.begin() as unit:
+        last = unit.accounts.last_snapshot(name, complete=False)
+        if last is None or last["kind"] != PARTIAL:
+            raise Refusal(f"the last reading of {name} is not partial: there is nothing to confirm")
+        unit.accounts.confirm(last["id"], operator_id)
+        unit.ledger.append("app:accounts:confirm", (last["id"], operator_id), {"connection": name})
+    return observe(workspace, name)
+
+
+def observe_when_due(workspace: Workspace, name: str) -> None:
+    """Carry out a scheduled reading, and schedule the next one whatever it gave."""
+    if name in workspace.connections.names():
+        observe(workspace, name)
+        with workspace.store.begin() as unit:
+            put_observation(workspace, unit, name)

@@ -1,0 +1,140 @@
+"""Plan: turns a joiner, mover or leaver into frozen, ordered steps, judged by the guard and signed by its requester."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from usher.domain.clock import to_text
+from usher.domain.person import Person, Standing
+from usher.domain.plan import Needs, Plan, PlanKind, PlannedStep, PlanState
+from usher.domain.policy import Assignments, evaluate
+from usher.services.drafting import Draft
+from usher.services.join import draft_join, draft_move
+from usher.services.judge import judge_steps
+from usher.services.leave import draft_leave
+from usher.services.operators import REQUEST, Acting
+from usher.services.sources import people
+from usher.services.workspace import Refusal, Workspace
+from usher.store.unit import Unit
+
+ANSWERS = {PlanKind.LEAVE: "leaver", PlanKind.JOIN: "joiner", PlanKind.MOVE: "mover"}
+
+
+def find_person(workspace: Workspace, unit: Unit, text: str) -> Person:
+    """The one person that a text names; Refusal with the candidates where it is none or several."""
+    found = unit.people.search(text)
+    if not found:
+        raise Refusal(f"nobody is called {text!r}; see: usher people")
+    if len(found) > 1:
+        names = ", ".join(f"{row['name']} ({row['id']})" for row in found[:5])
+        raise Refusal(f"{text!r} names {len(found)} people: {names}; give the id")
+    return next(person for person in people(workspace, unit) if person.id == found[0]["id"])
+
+
+def make_plan(workspace: Workspace, kind: PlanKind, text: str, by: Acting, reason: str = "") -> Plan:
+    """Draft, judge, freeze and sign a plan; nothing has happened in any app.
+
+    Refusal where there is nothing to do, where policy refuses, or where an app's owner is not an operator.
+    """
+    with workspace.store.begin() as unit:
+        person = find_person(workspace, unit, text)
+        signal = _signal(unit, person, kind, workspace)
+        draft = Draft(workspace, person)
+        _draft(draft, unit, kind, reason or (f"signal of {signal['source']}" if signal else "request"), by)
+        if not draft.steps:
+            raise Refusal(f"there is nothing to do: {person.label} is as the {kind.value} asks; {_noted(draft)}")
+        verdict = judge_steps(workspace, unit, draft.steps, plan_id=None)
+        created = workspace.clock.now()
+        plan = Plan(
+            id=workspace.ids.new("pln"),
+            workspace=workspace.name,
+            number=unit.plans.next_number(),
+            kind=kind,
+            person=person.id,
+            person_name=person.label,
+            requested_by=by.id,
+            reason=reason,
+            signal=signal["id"] if signal else None,
+            created_at=to_text(created),
+            expires_at=to_text(created + timedelta(hours=workspace.rules.plan_valid_hours)),
+            configuration=workspace.configuration,
+            needs=_needs(workspace, unit, draft.steps, bool(signal)),
+            guard=verdict.document(),
+            steps=tuple(draft.steps),
+            notes=tuple(draft.notes),
+        )
+        state = PlanState.PROPOSED if verdict.allowed else PlanState.HELD
+        unit.plans.add_plan(plan, by.sign(plan.digest, REQUEST), state)
+        if state is PlanState.HELD:
+            rows = (*verdict.refused, *verdict.held)
+            why = "; ".join(dict.fromkeys(reason for row in rows for reason in row.reasons))
+            unit.plans.set_state(plan.id, state, why)
+        if signal:
+            unit.findings.answer_signal(signal["id"], plan.id)
+        detail = {"digest": plan.digest, "kind": kind.value, "steps": len(plan.steps), "guard": verdict.allowed}
+        unit.ledger.append("plan:plan:propose", (plan.id, person.id, by.id), detail)
+        return plan
+
+
+def _draft(draft: Draft, unit: Unit, kind: PlanKind, asked: str, by: Acting) -> None:
+    standing = draft.person.standing(draft.workspace.clock.now())
+    if kind is PlanKind.LEAVE:
+        if standing is not Standing.LEFT:
+            draft.notes.append(f"no source says that {draft.person.label} has left: they say {standing.value}")
+        draft_leave(draft, unit, f"{asked} ({by.row['name']})")
+        return
+    assignments = assigned(draft.workspace, draft.person)
+    if assignments.refused:
+        first = assignments.refused[0]
+        raise Refusal(f"policy contradicts itself for {draft.person.label}: {first.reason} ({first.cite})")
+    draft.notes += [f"not assigned: {gap}" for gap in assignments.gaps]
+    (draft_join if kind is PlanKind.JOIN else draft_move)(draft, unit, assignments)
+
+
+def assigned(workspace: Workspace, person: Person) -> Assignments:
+    """What policy assigns to a person now; somebody who has left gets nothing, somebody on leave keeps it."""
+    active = person.standing(workspace.clock.now()) is not Standing.LEFT
+    return evaluate(workspace.policies, person.attributes, active=active)
+
+
+def _signal(unit: Unit, person: Person, kind: PlanKind, workspace: Workspace) -> dict[str, str] | None:
+    """The source's own statement that asks for such a plan, if it has come true and nobody has answered it."""
+    for row in unit.findings.signals(unplanned_only=True, person_id=person.id):
+        if row["kind"] == ANSWERS[kind] and (row["true_at"] or "") <= workspace.now():
+            return row
+    return None
+
+
+def _needs(workspace: Workspace, unit: Unit, steps: list[PlannedStep], from_signal: bool) -> Needs:
+    owners: dict[str, str] = {}
+    for step in steps:
+        name = workspace.connections.config(step.connection).owner
+        row = unit.operators.named(name)
+        if row is None or row["revoked_at"]:
+            raise Refusal(
+                f"connections/{step.connection}.yaml: owner: expected an operator, got {name!r}; "
+                f"add one with: usher operator add {name}"
+            )
+        owners[step.connection] = row["id"]
+    if workspace.rules.single_operator:
+        return Needs(quorum=1, owners=owners, why="single_operator: true")
+    if from_signal:
+        return Needs(quorum=workspace.rules.quorum_signal, owners=owners, why="a source's signal asked for it")
+    others = workspace.rules.quorum_request - 1
+    return Needs(quorum=others, owners=owners, why="a person asked for it, another must agree")
+
+
+def _noted(draft: Draft) -> str:
+    return "; ".join(draft.notes) or "no account is linked to that person (usher why PERSON shows why)"
+
+
+def void(workspace: Workspace, reference: str, by: Acting, reason: str) -> None:
+    """Withdraw a plan that has not begun."""
+    with workspace.store.begin() as unit:
+        row = unit.plans.find(reference)
+        if row is None:
+            raise Refusal(f"there is no plan {reference}; see: usher plan list")
+        if row["state"] not in (PlanState.PROPOSED.value, PlanState.HELD.value, PlanState.APPROVED.value):
+            raise Refusal(f"plan {row['number']} is {row['state']}: it cannot be withdrawn")
+        unit.plans.set_state(row["id"], PlanState.VOID, f"{by.row['name']}: {reason}")
+        unit.ledger.append("plan:plan:void", (row["id"], by.id), {"reason": reason})

@@ -1,0 +1,104 @@
+"""Record: gives leaves their index, signs heads, exports them outside the database, and verifies the ledger."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from usher.domain.ledger.head import Head, SignedHead, sign_head
+from usher.domain.ledger.leaf import Detail
+from usher.domain.ledger.tree import Frontier, leaf_hash
+from usher.domain.ledger.verify import Report, verify
+from usher.domain.signing import key_id
+from usher.services.workspace import Workspace
+
+
+def sequence(workspace: Workspace) -> SignedHead | None:
+    """Index every waiting leaf, sign the new head and export it; None where nothing is new.
+
+    Leaves are durable since their own transaction; this only orders and signs them.
+    """
+    with workspace.store.read() as unit:
+        if unit.ledger.unsequenced() == 0:
+            return None
+    with workspace.store.begin() as unit:
+        placed = unit.ledger.sequence()
+        if not placed:
+            return None
+        frontier = Frontier(*unit.ledger.edge())
+        for _, leaf in placed:
+            frontier.append(leaf_hash(leaf.leaf_bytes()))
+        signed = _sign(workspace, frontier)
+        unit.ledger.keep_head(signed.head.size, signed.as_json(), frontier.peaks)
+    export_head(workspace.heads, signed)
+    return signed
+
+
+def _sign(workspace: Workspace, frontier: Frontier) -> SignedHead:
+    public = workspace.ledger_public_key
+    head = Head(workspace.name, frontier.size, frontier.root().hex(), workspace.clock.now(), key_id(public))
+    return sign_head(workspace.ledger_key, head)
+
+
+def export_head(folder: Path, signed: SignedHead) -> Path:
+    """Append a head to the exported heads: the copy that finds a cut tail or a rewritten past."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "heads.jsonl"
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(signed.as_json(), sort_keys=True) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return path
+
+
+def exported_heads(path: Path) -> list[SignedHead]:
+    """The heads of an exported file (JSON lines, or one JSON document); raises BadHead naming what is wrong."""
+    if not path.exists():
+        return []
+    text = path.read_text(encoding="utf-8").strip()
+    lines = [text] if path.suffix == ".json" else text.splitlines()
+    return [SignedHead.from_json(json.loads(line)) for line in lines if line.strip()]
+
+
+def verify_ledger(workspace: Workspace, heads: list[SignedHead], public_key: str | None = None) -> Report:
+    """Check every leaf, detail and head against each other and against heads kept outside the database."""
+    sequence(workspace)
+    with workspace.store.read() as unit:
+        stored = [SignedHead.from_json(document) for document in unit.ledger.heads()]
+        details = {
+            position: Detail(bytes.fromhex(salt), document)
+            for position, (salt, document) in unit.ledger.details().items()
+        }
+        leaves = enumerate(unit.ledger.leaves())
+        return verify(leaves, details, stored, public_key or workspace.ledger_public_key, heads)
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """Files of an exported ledger."""
+
+    ledger: Path
+    heads: Path
+    key: Path
+    size: int
+
+
+def export(workspace: Workspace, folder: Path) -> Exported:
+    """Write the ledger in the form that the stand-alone verifier reads."""
+    sequence(workspace)
+    folder.mkdir(parents=True, exist_ok=True)
+    made = Exported(folder / "ledger.jsonl", folder / "heads.jsonl", folder / "public-key.txt", 0)
+    size = 0
+    with workspace.store.read() as unit, made.ledger.open("w", encoding="utf-8") as out:
+        details = unit.ledger.details()
+        for size, leaf in enumerate(unit.ledger.leaves(), 1):
+            salt, detail = details.get(size - 1, (None, None))
+            line: dict[str, Any] = {"index": size - 1, "leaf": leaf.as_json(), "detail": detail, "salt": salt}
+            out.write(json.dumps(line, sort_keys=True, ensure_ascii=False) + "\n")
+        stored = unit.ledger.heads()
+    made.heads.write_text("".join(json.dumps(head, sort_keys=True) + "\n" for head in stored), encoding="utf-8")
+    made.key.write_text(workspace.ledger_public_key + "\n", encoding="utf-8")
+    return Exported(made.ledger, made.heads, made.key, size)

@@ -1,0 +1,79 @@
+"""Run: begins an approved plan, releases steps whose predecessors are done, and says where a run stands."""
+
+from __future__ import annotations
+
+from usher.domain.plan import Plan, PlanState
+from usher.domain.step import DueKind, RunState, StepState
+from usher.services.approve import standing
+from usher.services.workspace import Refusal, Workspace
+from usher.store.repository import Row, load
+from usher.store.unit import Unit
+
+
+def start(workspace: Workspace, reference: str) -> Row:
+    """Begin the run of a plan, or give back the one that has begun; Refusal where it is not approved as it stands."""
+    with workspace.store.begin() as unit:
+        row = unit.plans.find(reference)
+        if row is None:
+            raise Refusal(f"there is no plan {reference}; see: usher plan list")
+        if begun := unit.runs.of_plan(row["id"]):
+            return begun
+        plan = Plan.of(load(row["document"]))
+        missing = standing(workspace, unit, row).missing
+        if row["state"] != PlanState.APPROVED.value or missing:
+            raise Refusal(f"plan {plan.number} is {row['state']}: {'; '.join(missing) or 'it cannot run'}")
+        if plan.expires_at <= workspace.now():
+            unit.plans.set_state(plan.id, PlanState.VOID, "it expired before it ran")
+            raise Refusal(f"plan {plan.number} expired at {plan.expires_at}: make it again")
+        run = unit.runs.add_run(plan)
+        unit.plans.set_state(plan.id, PlanState.RUNNING)
+        unit.ledger.append("plan:run:begin", (plan.id, run["id"]), {"digest": plan.digest, "steps": len(plan.steps)})
+        release(unit, run["id"])
+        return run
+
+
+def release(unit: Unit, run_id: str) -> int:
+    """Make every step due whose predecessors are acknowledged; returns how many."""
+    steps = unit.runs.steps(run_id)
+    states = {row["id"]: StepState(row["state"]) for row in steps}
+    released = 0
+    for row in steps:
+        if states[row["id"]] is not StepState.PENDING:
+            continue
+        requires = load(row["document"])["requires"]
+        waiting = [id for id in requires if not states[id].allows_successors]
+        if not waiting:
+            unit.runs.move(row["id"], StepState.READY)
+            unit.dues.put(DueKind.ACT, row["id"], row["connection"], unit.runs.now())
+            released += 1
+    return released
+
+
+def refresh(unit: Unit, run_id: str) -> RunState:
+    """Work out where a run stands from its steps, and write it down."""
+    run = unit.runs.find(run_id)
+    assert run is not None, run_id
+    states = [StepState(row["state"]) for row in unit.runs.steps(run_id)]
+    state = _state(states)
+    if state.value == run["state"]:
+        return state
+    changes = {"state": state.value}
+    if state in (RunState.VERIFIED, RunState.CLOSED) and run["verified_at"] is None:
+        changes["verified_at"] = unit.runs.now()
+        unit.plans.set_state(run["plan_id"], PlanState.DONE)
+        unit.ledger.append("plan:run:verify", (run["plan_id"], run_id), {"steps": len(states)})
+    if state is RunState.CLOSED:
+        changes["closed_at"] = unit.runs.now()
+        unit.ledger.append("plan:run:close", (run["plan_id"], run_id), {"steps": len(states)})
+    unit.runs.set_run(run_id, **changes)
+    return state
+
+
+def _state(states: list[StepState]) -> RunState:
+    if all(state is StepState.CLOSED for state in states):
+        return RunState.CLOSED
+    if all(state in (StepState.VERIFIED, StepState.CLOSED) for state in states):
+        return RunState.VERIFIED
+    if any(state is StepState.PARKED for state in states):
+        return RunState.ATTENTION
+    return RunState.RUNNING

@@ -1,0 +1,141 @@
+"""Verify: a step is verified when a fresh reading shows it after the app's lag, and looked at again after that."""
+
+from __future__ import annotations
+
+from usher.connectors.contract import RepeatedCursor
+from usher.connectors.errors import AccessLost, ConnectorError, Transient
+from usher.domain.account import Account
+from usher.domain.expect import differences, seen
+from usher.domain.plan import PlannedStep, Verb
+from usher.domain.step import DueKind, StepState
+from usher.services import park, run
+from usher.services.act import back_off
+from usher.services.look import Sight, disagreement, look
+from usher.services.task import reopen_task
+from usher.services.workspace import Workspace
+from usher.store.repository import Row, load
+from usher.store.unit import Unit
+
+LOOKS_BEFORE_FINDING = 4
+"""Looks, at the lag and then at growing distances, before an acknowledged but unseen change becomes a finding."""
+WAITING = (StepState.DONE.value, StepState.PERSON.value, StepState.PARKED.value)
+
+
+def verify(workspace: Workspace, step_id: str, tries: int) -> None:
+    """Look whether an acknowledged step is so, and write down what was seen."""
+    with workspace.store.read() as unit:
+        row = unit.runs.step(step_id)
+    if row is None or row["state"] not in WAITING:
+        return
+    planned = PlannedStep.of(load(row["document"]))
+    workspace.reach("before verify")
+    sight, failure = _look(workspace, row, planned)
+    with workspace.store.begin() as unit:
+        if sight is None:
+            _again(unit, row, tries, f"verifying failed: {failure}", _wait(failure))
+            return
+        if sight.several:
+            park.park(unit, row, "two accounts", f"{len(sight.several)} accounts are called {planned.user_name}")
+            return
+        wrong = differences(planned.after, sight.account)
+        if reason := disagreement(planned, sight.account):
+            wrong = [reason, *wrong]
+        if wrong:
+            _not_seen(unit, row, planned, sight, tries, "; ".join(wrong))
+            return
+        _verified(workspace, unit, row, planned, sight)
+    workspace.reach("after verify")
+
+
+def _look(workspace: Workspace, row: Row, planned: PlannedStep) -> tuple[Sight | None, Exception | None]:
+    try:
+        return look(workspace, planned, row["native_id"]), None
+    except AccessLost as error:
+        with workspace.store.begin() as unit:
+            park.stop_connection(unit, row["connection"], str(error))
+        return None, error
+    except (ConnectorError, RepeatedCursor) as error:
+        return None, error
+
+
+def _wait(failure: Exception | None) -> float | None:
+    return failure.retry_after if isinstance(failure, Transient) else None
+
+
+def _verified(workspace: Workspace, unit: Unit, row: Row, planned: PlannedStep, sight: Sight) -> None:
+    unit.runs.add_receipt(row["id"], "verify", {"saw": seen(sight.account)})
+    native = sight.account.id if sight.account else row["native_id"]
+    unit.runs.move(
+        row["id"],
+        StepState.VERIFIED,
+        "seen in the app by a fresh reading",
+        verified_at=unit.runs.now(),
+        native_id=native,
+    )
+    unit.ledger.append("step:effect:verify", (row["id"],), {"saw": seen(sight.account)})
+    park.clear(unit, row, "verified by a fresh reading")
+    if task := unit.runs.task_of(row["id"]):
+        unit.runs.set_task(task["id"], closed_at=unit.runs.now())
+    unit.dues.drop(row["id"], DueKind.ACT, DueKind.SETTLE, DueKind.VERIFY)
+    _observe(unit, planned, sight.account)
+    for number, seconds in enumerate(workspace.watch_seconds, 1):
+        detail = {"last": number == len(workspace.watch_seconds), "tries": 0}
+        unit.dues.put(DueKind.WATCH, row["id"], row["connection"], unit.dues.later(seconds), detail)
+    run.release(unit, row["run_id"])
+    run.refresh(unit, row["run_id"])
+
+
+def _observe(unit: Unit, planned: PlannedStep, account: Account | None) -> None:
+    """What verification saw is an observation like any other; a create's account is the person's by our intent."""
+    if account is None:
+        if planned.account:
+            unit.accounts.end(planned.account)
+        return
+    id, _ = unit.accounts.put(planned.connection, account)
+    link = unit.accounts.link_of(id)
+    if planned.verb is Verb.CREATE and (link is None or link["person_id"] != planned.person):
+        evidence = [{"kind": "intent", "step": planned.id}]
+        unit.accounts.relink(id, planned.person, "linked", evidence, "usher")
+
+
+def _not_seen(unit: Unit, row: Row, planned: PlannedStep, sight: Sight, tries: int, why: str) -> None:
+    unit.runs.add_receipt(row["id"], "look", {"saw": seen(sight.account), "wrong": why})
+    if row["state"] == StepState.PERSON.value:
+        reopen_task(unit, row, why)
+        return
+    if row["state"] == StepState.DONE.value and tries + 1 >= LOOKS_BEFORE_FINDING:
+        park.park(unit, row, "not verified", f"acknowledged, but a fresh reading says: {why}")
+    _again(unit, row, tries, f"acknowledged, not seen yet: {why}", None)
+
+
+def _again(unit: Unit, row: Row, tries: int, why: str, wait: float | None) -> None:
+    if row["state"] == StepState.DONE.value and tries + 1 < LOOKS_BEFORE_FINDING:
+        unit.runs.move(row["id"], StepState.DONE, why)
+    unit.dues.put(
+        DueKind.VERIFY, row["id"], row["connection"], unit.dues.later(wait or back_off(tries)), {"tries": tries + 1}
+    )
+
+
+def watch(workspace: Workspace, step_id: str, *, last: bool, tries: int) -> None:
+    """Look again at a verified step: still so closes it at the last look, not so is a finding."""
+    with workspace.store.read() as unit:
+        row = unit.runs.step(step_id)
+    if row is None or row["state"] != StepState.VERIFIED.value:
+        return
+    planned = PlannedStep.of(load(row["document"]))
+    sight, failure = _look(workspace, row, planned)
+    with workspace.store.begin() as unit:
+        if sight is None:
+            detail = {"last": last, "tries": tries + 1}
+            at = unit.dues.later(_wait(failure) or back_off(tries))
+            unit.dues.put(DueKind.WATCH, row["id"], row["connection"], at, detail)
+            return
+        wrong = differences(planned.after, sight.account)
+        unit.runs.add_receipt(row["id"], "watch", {"saw": seen(sight.account), "wrong": "; ".join(wrong) or None})
+        _observe(unit, planned, sight.account)
+        if wrong:
+            park.park(unit, row, "came back", "; ".join(wrong))
+        elif last:
+            unit.runs.move(row["id"], StepState.CLOSED, "still so when the watch window ended")
+            unit.ledger.append("step:step:close", (row["id"],), {"saw": seen(sight.account)})
+            run.refresh(unit, row["run_id"])

@@ -1,0 +1,54 @@
+"""An opened workspace: everything that a service may use, built once by bootstrap and handed down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from usher.domain.clock import Clock, to_text
+from usher.domain.guard import Limits
+from usher.domain.ids import IdFactory
+from usher.domain.policyfiles import Policies, Rules
+from usher.domain.seats import Contract
+from usher.services.ports import Connections, Reach, no_reach
+from usher.store.database import Store
+
+WATCH_SECONDS = (3_600.0, 86_400.0)
+"""A verified step is looked at again one hour and one day later (never fewer; the rules may add more)."""
+
+
+class Refusal(Exception):
+    """What was asked for cannot be done, in one line that says what to do; nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """One tenant, opened. `configuration` is the digest of the files that were read."""
+
+    name: str
+    folder: Path
+    store: Store
+    clock: Clock
+    ids: IdFactory
+    connections: Connections
+    policies: Policies
+    rules: Rules
+    limits: Limits
+    contracts: Mapping[str, Contract]
+    configuration: str
+    people_from: tuple[str, ...]
+    zone: str
+    ledger_key: str = field(repr=False)
+    ledger_public_key: str
+    heads: Path
+    pictures: Path
+    snapshots: Path
+    watch_seconds: tuple[float, ...] = WATCH_SECONDS
+    reach: Reach = no_reach
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def now(self) -> str:
+        """The present instant as stored text."""
+        return to_text(self.clock.now())
