@@ -10,7 +10,7 @@ from usher.domain.account import AccountKind
 from usher.domain.clock import from_text, to_text
 from usher.domain.correlate import correlate as decide
 from usher.domain.folding import fold
-from usher.domain.links import Decision, Evidence, KeyKind, KeyRow, Link, Seen, Situation
+from usher.domain.links import Decision, Decisions, Evidence, KeyKind, KeyRow, Link, Seen, Situation
 from usher.services.operators import Acting
 from usher.services.sources import people
 from usher.services.workspace import Refusal, Workspace
@@ -22,8 +22,8 @@ BY_USHER = "usher"
 REFUSED = "refused"
 
 
-def correlate(workspace: Workspace) -> dict[str, int]:
-    """Decide every account anew and write what changed; returns how many accounts stand in each situation.
+def correlate(workspace: Workspace) -> Decisions:
+    """Decide every account anew, write what changed, and return every decision.
 
     What a person decided stays until a person changes it.
     """
@@ -33,7 +33,7 @@ def correlate(workspace: Workspace) -> dict[str, int]:
         decided = decide(
             people(workspace, unit),
             _keys(unit),
-            [_seen(workspace, row) for row in rows],
+            [seen_of(workspace, row) for row in rows],
             [
                 _link(row, account)
                 for account in rows
@@ -42,13 +42,11 @@ def correlate(workspace: Workspace) -> dict[str, int]:
             refused=_refused(unit, rows),
         )
         ours = {(row["connection"], row["native_id"]): row for row in rows}
-        counts: dict[str, int] = {}
         for decision in decided:
-            counts[decision.situation.value] = counts.get(decision.situation.value, 0) + 1
             account = ours.get((decision.connection, decision.account_id))
             if account is not None:
                 _write(unit, account, links.get(account["id"]), decision)
-        return counts
+        return decided
 
 
 def _write(unit: Unit, account: Row, known: Row | None, decision: Decision) -> None:
@@ -80,7 +78,8 @@ def _evidence(one: Evidence) -> dict[str, Any]:
     }
 
 
-def _seen(workspace: Workspace, row: Row) -> Seen:
+def seen_of(workspace: Workspace, row: Row) -> Seen:
+    """A stored account as rules take it; one that is to be ignored counts as a service account."""
     config = workspace.connections.config(row["connection"])
     account = account_of(row)
     if fold(account.user_name) in {fold(name) for name in config.ignore}:

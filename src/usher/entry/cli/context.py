@@ -1,0 +1,41 @@
+"""What the command line is given by bootstrap: a way to open a workspace, and how results are shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from usher.services.workspace import Workspace
+
+
+class Opener(Protocol):
+    """Opens and makes workspaces; the only way from a command to everything else."""
+
+    def open(self, folder: Path | None) -> Workspace:
+        """Open the workspace in a folder (None: USHER_WORKSPACE, else this folder or the nearest one above it).
+
+        Raises Refusal with one line where there is none, and ConfigurationError naming file, line and field.
+        """
+        ...
+
+    def init(self, folder: Path, name: str, zone: str) -> Path:
+        """Make a workspace with its keys; returns the folder that holds the keys. Refusal where it cannot."""
+        ...
+
+    def keep_secret(self, workspace_folder: Path, connection: str, field: str, value: str) -> None:
+        """Encrypt a secret into the workspace's own store (source `kept`)."""
+        ...
+
+
+@dataclass(slots=True)
+class Context:
+    """One invocation: the opener, the folder that was named, and whether JSON was asked for."""
+
+    opener: Opener
+    folder: Path | None = None
+    as_json: bool = False
+
+    def workspace(self) -> Workspace:
+        """The opened workspace."""
+        return self.opener.open(self.folder)
