@@ -14,8 +14,9 @@ JOINER = "Jonas Reed"
 
 @dataclass(frozen=True)
 class Trouble:
-    """One planted thing: `finding` is the kind that usher must report for this account, None where it must stay quiet.
+    """One planted thing: `finding` is what usher must make of this account, None where it must stay quiet.
 
+    It is the rule of a finding, or `disputed` where correlation must leave the owner to a person.
     `account` is the address or login that the app shows; `person` an employee number, None where nobody owns it.
     """
 
@@ -91,13 +92,14 @@ def _ghosts(world: World) -> list[Trouble]:
     next(user for user in world.wiki if user.address == viktor.email).active = True
     kira = _leave(world, "Kira Novak", 61)
     _forget(world, kira)
-    next(user for user in world.expenses if user.email == kira.email).status = "active"
+    claim = next(user for user in world.expenses if user.email == kira.email)
+    claim.status = "active"
     told = "left {} days ago; the account is still on"
     return [
         Trouble("ghost", grace.employee_number, "directory", grace.email, "ghost", told.format(40)),
         Trouble("ghost", grace.employee_number, "forecastly", grace.email, "ghost", told.format(40)),
         Trouble("ghost", viktor.employee_number, "wiki", viktor.email, "ghost", told.format(95)),
-        Trouble("ghost", kira.employee_number, "expenses", kira.email, "ghost", told.format(61)),
+        Trouble("ghost", kira.employee_number, "expenses", claim.login, "ghost", told.format(61)),
     ]
 
 
@@ -108,9 +110,10 @@ def _half_off_boarded(world: World) -> list[Trouble]:
         seat = _forecastly(world, row)
         seat.status, seat.modules = "Active", ["Core"]
         what = f"left {days} days ago; off in the directory, still on in the revenue platform"
-        found.append(
-            Trouble("half off-boarded", row.employee_number, "forecastly", row.email, "half off-boarded", what)
-        )
+        found += [
+            Trouble(kind, row.employee_number, "forecastly", row.email, kind, what)
+            for kind in ("half off-boarded", "ghost")
+        ]
     return found
 
 
@@ -183,7 +186,7 @@ def _name_twins(world: World) -> list[Trouble]:
     last = seen(world.today, "expenses", "mgarcia", 5)
     world.expenses.append(ExpensesUser("X9002", "mgarcia", "", "Maria Garcia", "active", "member", last, ""))
     what = "two people have this name and the account has no address: usher must not choose"
-    return [Trouble("name twins", None, "expenses", "mgarcia", "disputed", what)]
+    return [Trouble("name twins", None, "expenses", "mgarcia", "orphan", what)]
 
 
 def _recycled_address(world: World) -> list[Trouble]:
@@ -247,7 +250,7 @@ def _quiet(world: World) -> list[Trouble]:
     ends = (world.today + timedelta(days=21)).isoformat()
     world.people[world.people.index(aisha)] = replace(aisha, end_date=ends)
     return [
-        Trouble("dormant", hugo.employee_number, "forecastly", hugo.email, "dormant", "no sign-in for 200 days"),
+        Trouble("dormant", hugo.employee_number, "forecastly", hugo.email, None, "no sign-in for 200 days"),
         Trouble("on leave", yuki.employee_number, "forecastly", yuki.email, None, "on leave is not leaving"),
         Trouble("last day ahead", aisha.employee_number, "forecastly", aisha.email, None, "leaves in 21 days, not yet"),
     ]

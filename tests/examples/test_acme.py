@@ -131,7 +131,12 @@ def test_people_in_no_trouble_hold_exactly_what_policy_gives(acme: Acme, policie
 def test_everybody_who_left_is_off_except_where_trouble_says_so(acme: Acme) -> None:
     working = {row["email"] for row in employed(acme)}
     left = {row["email"] for row in acme.rows("hr/people.csv") if row["status"] == "terminated"} - working
-    planted = {(t["app"], t["account"]) for t in acme.json("trouble.json") if t["finding"] or t["kind"] == "contractor turned employee"}  # fmt: skip # noqa: E501
+    logins = {login: account.get("email", login) for login, account in acme.accounts("expenses").items()}
+    planted = {
+        (trouble["app"], logins.get(trouble["account"], trouble["account"]))
+        for trouble in acme.json("trouble.json")
+        if trouble["finding"] or trouble["kind"] == "contractor turned employee"
+    }
     on = {
         *(("directory", name) for name, user in acme.accounts("directory").items() if user["active"]),
         *(("wiki", name) for name, user in acme.accounts("wiki").items() if user["active"]),
