@@ -52,3 +52,7 @@ class Connections(Protocol):
     def door(self, name: str, *, permit: Permit | None = None, leave: Leave | None = None) -> Door:
         """A door for one call; it opens for writes only with a permit and the engine's leave."""
         ...
+
+    def close(self) -> None:
+        """Give every HTTP connection back."""
+        ...

@@ -52,3 +52,8 @@ class Workspace:
     def now(self) -> str:
         """The present instant as stored text."""
         return to_text(self.clock.now())
+
+    def close(self) -> None:
+        """Give database and HTTP connections back."""
+        self.connections.close()
+        self.store.close()

@@ -81,7 +81,7 @@ class Findings(Repository):
     def counts(self) -> dict[str, int]:
         """Open findings by rule."""
         wanted = select(finding.c.rule, func.count()).where(finding.c.closed_at.is_(None)).group_by(finding.c.rule)
-        return dict(self.connection.execute(wanted).tuples().all())
+        return dict(self.connection.execute(wanted).all())
 
     def put_signal(self, key: str, **values: Any) -> tuple[str, bool]:
         """Keep a signal once under its key; returns its id and whether it is new."""

@@ -123,7 +123,7 @@ class People(Repository):
 
     def names(self) -> dict[str, str]:
         """Person id -> name."""
-        return dict(self.connection.execute(select(person.c.id, person.c.name)).tuples().all())
+        return dict(self.connection.execute(select(person.c.id, person.c.name)).all())
 
     def redirected(self, into: str) -> list[Row]:
         """People merged into this one."""

@@ -57,7 +57,7 @@ class Plans(Repository):
         """Steps of approved and running plans that are not yet done: what other plans are about to take away."""
         live = [PlanState.APPROVED.value, PlanState.RUNNING.value]
         found = self.rows(select(plan).where(plan.c.state.in_(live), plan.c.id != excluding))
-        done = dict(self.connection.execute(select(step.c.id, step.c.state)).tuples().all())
+        done = dict(self.connection.execute(select(step.c.id, step.c.state)).all())
         return [
             {**s, "plan": row["id"], "state": done.get(s["id"])}
             for row in found
@@ -84,4 +84,4 @@ class Plans(Repository):
 
     def counts(self) -> dict[str, int]:
         """How many plans stand in each state."""
-        return dict(self.connection.execute(select(plan.c.state, func.count()).group_by(plan.c.state)).tuples().all())
+        return dict(self.connection.execute(select(plan.c.state, func.count()).group_by(plan.c.state)).all())

@@ -1,0 +1,99 @@
+"""Connections: opens each configured connection when it is first used, and gives out doors for single calls."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import httpx2
+
+from usher.connectors.contract import Connector, Permit
+from usher.connectors.door import Budget, Door, Leave, refuse_all
+from usher.domain.connection import ConnectionConfig
+from usher.domain.profile import AppProfile
+
+Factory = Callable[[ConnectionConfig, AppProfile], Connector]
+Secrets = Callable[[ConnectionConfig], Mapping[str, str]]
+
+
+class OpenConnections:
+    """The connections of one workspace; connectors and HTTP clients are made once and kept."""
+
+    def __init__(
+        self,
+        configs: Mapping[str, ConnectionConfig],
+        profiles: Callable[[ConnectionConfig], AppProfile],
+        factories: Mapping[str, Factory],
+        secrets: Secrets,
+        folder: Path,
+        pictures: Path,
+    ) -> None:
+        """`folder` is the workspace: relative paths of CSV exports begin there. `pictures` receives evidence."""
+        self._configs = dict(configs)
+        self._profiles = profiles
+        self._factories = factories
+        self._secrets = secrets
+        self._folder = folder
+        self._pictures = pictures
+        self._lock = threading.RLock()
+        self._connectors: dict[str, Connector] = {}
+        self._clients: dict[str, httpx2.Client] = {}
+        self._budgets: dict[str, Budget | None] = {}
+
+    def names(self) -> tuple[str, ...]:
+        """Every connection's name, in a stable order."""
+        return tuple(sorted(self._configs))
+
+    def config(self, name: str) -> ConnectionConfig:
+        """What the configuration says; KeyError where there is none of that name."""
+        return self._configs[name]
+
+    def profile(self, name: str) -> AppProfile:
+        """The app's guide."""
+        return self._profiles(self._configs[name])
+
+    def connector(self, name: str) -> Connector:
+        """The connector that speaks to it."""
+        with self._lock:
+            if name not in self._connectors:
+                config = self._configs[name]
+                self._connectors[name] = self._factories[config.speaks](config, self._profiles(config))
+            return self._connectors[name]
+
+    def door(self, name: str, *, permit: Permit | None = None, leave: Leave | None = None) -> Door:
+        """A door for one call; it opens for writes only with a permit and the engine's leave."""
+        config = self._configs[name]
+        return Door(
+            connection=name,
+            base_url=config.url,
+            folder=self._folder / config.path if config.path else None,
+            secrets=self._secrets(config),
+            permit=permit,
+            leave=leave or refuse_all,
+            timeout_seconds=config.timeout_seconds,
+            budget=self._budget(config),
+            client=self._client(name) if config.speaks == "scim" else None,
+            pictures=self._pictures,
+        )
+
+    def close(self) -> None:
+        """Give every HTTP connection back."""
+        with self._lock:
+            for client in self._clients.values():
+                client.close()
+            self._clients.clear()
+
+    def _client(self, name: str) -> httpx2.Client:
+        with self._lock:
+            if name not in self._clients:
+                # No proxy and no .netrc from the environment: a secret goes where the configuration says and nowhere else.
+                self._clients[name] = httpx2.Client(trust_env=False)
+            return self._clients[name]
+
+    def _budget(self, config: ConnectionConfig) -> Budget | None:
+        with self._lock:
+            if config.name not in self._budgets:
+                limit = config.requests_per_minute
+                self._budgets[config.name] = Budget(limit) if limit else None
+            return self._budgets[config.name]
