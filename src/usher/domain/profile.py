@@ -44,8 +44,8 @@ class AppProfile(Strict):
     """How far it was verified: run against the real software, on a twin, from documents, or only a guide."""
     key: Literal["immutable", "mutable"] = "immutable"
     facts: AppFacts = Field(default_factory=AppFacts)
-    guide: dict[Literal["create", "update", "deactivate", "reactivate", "delete", "grant", "revoke"], GuideVerb] = Field(
-        default_factory=dict
+    guide: dict[Literal["create", "update", "deactivate", "reactivate", "delete", "grant", "revoke"], GuideVerb] = (
+        Field(default_factory=dict)
     )
     recipe: dict[str, Any] | None = None
     """The browser recipe, checked by the browser runner's own schema."""

@@ -133,7 +133,7 @@ class Act:
                 {"verb": planned.verb.value, "connection": planned.connection, "account": planned.user_name},
             )
         self._workspace.reach("after intent")
-        self._write(row, planned, intent, tries)
+        self._write(planned, row, intent, tries, sight.account.id if sight.account else planned.user_name)
 
     def _protected(self, planned: PlannedStep, account: Account | None) -> str | None:
         protected = {name.casefold() for name in self._workspace.connections.config(planned.connection).protect}
@@ -148,13 +148,13 @@ class Act:
         unit.ledger.append("step:effect:adopt", (row["id"],), {"saw": seen(sight.account)})
         acknowledge(self._workspace, unit, row, sight.account.id if sight.account else None, "already so")
 
-    def _write(self, row: Row, planned: PlannedStep, intent: Row, tries: int) -> None:
+    def _write(self, planned: PlannedStep, row: Row, intent: Row, tries: int, account_id: str) -> None:
         """The one place where an effect begins; each ending of it has its own branch."""
         permit = Permit(step=planned.id, intent=intent["id"], fence=self._fence)
         door = self._workspace.connections.door(planned.connection, permit=permit, leave=self._leave)
         call = Call(door=door, idempotency_key=f"{planned.id}:{intent['attempt']}", agree=planned.agree)
         try:
-            receipt = self._verb(planned, row, call)()
+            receipt = self._verb(planned, account_id, call)()
         except OutcomeUnknown as error:
             self._unknown(row, intent, str(error), error.evidence)
         except Transient as error:
@@ -180,9 +180,8 @@ class Act:
             self._workspace.reach("after call")
             self._receipt(row, intent, receipt)
 
-    def _verb(self, planned: PlannedStep, row: Row, call: Call) -> Callable[[], Receipt]:
+    def _verb(self, planned: PlannedStep, id: str, call: Call) -> Callable[[], Receipt]:
         connector = self._workspace.connections.connector(planned.connection)
-        id = row["native_id"] or planned.user_name
         entitlement = planned.entitlement or ""
         changes = {name: str(value) for name, value in planned.wanted.items()}
         return {
@@ -269,8 +268,9 @@ def wanted_account(planned: PlannedStep) -> Account:
 def acknowledge(workspace: Workspace, unit: Unit, row: Row, native_id: str | None, note: str) -> None:
     """The app says that it is done: verify after its lag, and let the next steps begin."""
     lag = workspace.connections.config(row["connection"]).lag_seconds
-    more = {"native_id": native_id} if native_id else {}
-    unit.runs.move(row["id"], StepState.DONE, note, **more)
+    unit.runs.move(row["id"], StepState.DONE, note)
+    if native_id:
+        unit.runs.share_id(row, native_id)
     park.clear(unit, row, "the app acknowledged the step")
     unit.dues.drop(row["id"], DueKind.ACT, DueKind.SETTLE)
     unit.dues.put(DueKind.VERIFY, row["id"], row["connection"], unit.dues.later(lag), {"tries": 0})

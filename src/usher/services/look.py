@@ -26,12 +26,12 @@ def look(workspace: Workspace, planned: PlannedStep, native_id: str | None) -> S
     """
     connector = workspace.connections.connector(planned.connection)
     call = Call(door=workspace.connections.door(planned.connection))
-    if planned.verb is Verb.CREATE:
+    if planned.verb is Verb.CREATE or (native_id or planned.native_id) is None:
         named = connector.find_named(planned.user_name, call)
         if len(named) > 1:
             return Sight(None, named)
         return Sight(named[0] if named else None)
-    return Sight(connector.find(native_id or planned.user_name, call))
+    return Sight(connector.find(native_id or planned.native_id or "", call))
 
 
 def disagreement(planned: PlannedStep, account: Account | None) -> str | None:

@@ -64,14 +64,14 @@ def _wait(failure: Exception | None) -> float | None:
 
 def _verified(workspace: Workspace, unit: Unit, row: Row, planned: PlannedStep, sight: Sight) -> None:
     unit.runs.add_receipt(row["id"], "verify", {"saw": seen(sight.account)})
-    native = sight.account.id if sight.account else row["native_id"]
     unit.runs.move(
         row["id"],
         StepState.VERIFIED,
         "seen in the app by a fresh reading",
         verified_at=unit.runs.now(),
-        native_id=native,
     )
+    if sight.account is not None:
+        unit.runs.share_id(row, sight.account.id)
     unit.ledger.append("step:effect:verify", (row["id"],), {"saw": seen(sight.account)})
     park.clear(unit, row, "verified by a fresh reading")
     if task := unit.runs.task_of(row["id"]):

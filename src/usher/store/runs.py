@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from usher.domain.plan import Plan, PlannedStep
 from usher.domain.step import Outcome, RunState, StepState
@@ -81,6 +81,11 @@ class Runs(Repository):
     def move(self, step_id: str, state: StepState, note: str | None = None, **more: Any) -> None:
         """Put a step into another state, with a line for people."""
         self.set(step, step_id, state=state.value, note=note, updated_at=self.now(), **more)
+
+    def share_id(self, row: Row, native_id: str) -> None:
+        """Tell the steps that wait for a created account which id the app gave it."""
+        waiting = step.c.run_id == row["run_id"], step.c.connection == row["connection"], step.c.native_id.is_(None)
+        self.connection.execute(update(step).where(*waiting).values(native_id=native_id))
 
     def add_intent(self, step_id: str, attempt: int, fence: int, saw: dict[str, Any]) -> Row:
         """Record what is about to be done and what was seen right before; committed before the effect."""

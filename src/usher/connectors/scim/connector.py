@@ -43,6 +43,7 @@ from usher.connectors.scim.records import (
     kind_of,
     user_of,
 )
+from usher.connectors.scim.schemas import email_parts
 from usher.domain.account import Account, Entitlement
 from usher.domain.connection import ConnectionConfig
 from usher.domain.profile import AppProfile
@@ -74,6 +75,7 @@ class ScimConnector(Connector):
         self._readings: OrderedDict[str, _Reading] = OrderedDict()
         self._users_show_groups = False
         self._filter_proven: bool | None = None
+        self._email_parts: frozenset[str] | None = None
         again = VerbFacts(idempotent=True, lag=config.lag_seconds)
         self.facts = {
             **dict.fromkeys(Capability, again),
@@ -146,7 +148,7 @@ class ScimConnector(Connector):
     def create(self, wanted: Account, call: Call) -> Receipt:
         """Create a user with its roles, entitlements and modules; groups are granted one by one afterwards."""
         self._need(Capability.CREATE)
-        written = self._api.post(call, USERS, user_of(wanted, self._paths))
+        written = self._api.post(call, USERS, user_of(wanted, self._paths, self._emails(call)))
         if written.record is None or not as_text(get_key(written.record, "id")):
             raise OutcomeUnknown(f"POST {USERS} was answered {written.status} without the new user's id")
         return self._receipt(written)
@@ -156,7 +158,10 @@ class ScimConnector(Connector):
         self._need(Capability.UPDATE)
         if unknown := set(changes) - set(self._paths) - {"email"}:
             raise Rejected(f"{sorted(unknown)[0]!r} has no SCIM path; name one under options.attributes")
-        return self._change(account_id, call, lambda user: [self._attribute(user, *one) for one in changes.items()])
+        parts = self._emails(call) if "email" in changes else frozenset()
+        return self._change(
+            account_id, call, lambda user: [self._attribute(user, *one, parts) for one in changes.items()]
+        )
 
     def deactivate(self, account_id: str, call: Call) -> Receipt:
         """Set `active` to false."""
@@ -191,22 +196,36 @@ class ScimConnector(Connector):
             return self._change(account_id, call, lambda user: _held_change(user, kind, name, holding))
         if kind != "group" or not name or self.options.groups == "none":
             raise Rejected(f"{entitlement!r} cannot be held here: expected group:, role:, entitlement: or module:NAME")
-        if call.agree:
-            self._must_agree(self._api.get(call, USERS, account_id), call)
+        member = self._member(account_id, call)
         group_id = group_named(self._api, call, name)
-        by_value = self.options.member_removal == "value"
-        ids = [account_id]
         try:
             written = change_members(
-                self._api, call, group_id, add=ids if holding else (), remove=() if holding else ids, by_value=by_value
+                self._api,
+                call,
+                group_id,
+                add=[member] if holding else (),
+                remove=() if holding else [member],
+                removal=self.options.member_removal,
             )
         except Rejected:
             # Some servers refuse to add who is in already or to remove who is out: that is no refusal of the wish.
             account = self.find(account_id, call)
             if account is None or (entitlement in account.entitlements) is not holding:
                 raise
-            return Receipt(account=account, got={"already": entitlement})
-        return self._receipt(written[-1])
+            written = []
+        return self._receipt(written[-1]) if written else self._nothing_sent(entitlement, call)
+
+    def _member(self, account_id: str, call: Call) -> str:
+        by_name = self.options.member_value == "user_name"
+        if not (call.agree or by_name):
+            return account_id
+        user = self._api.get(call, USERS, account_id)
+        self._must_agree(user, call)
+        return as_text(get_key(user, "userName")) if by_name else account_id
+
+    def _nothing_sent(self, what: str, call: Call) -> Receipt:
+        call.door.admit_write(what)  # nothing to send, and still no right without a permit
+        return Receipt(got={"already": what})
 
     def _change(self, account_id: str, call: Call, wanted: Any) -> Receipt:
         def agreed(user: Record) -> list[Change]:
@@ -215,15 +234,12 @@ class ScimConnector(Connector):
             return changes
 
         written = self._api.change(call, USERS, account_id, agreed)
-        if written is None:
-            call.door.admit_write(f"change of {account_id}")  # nothing to send, and still no right without a permit
-            return Receipt(got={"already": True})
-        return self._receipt(written)
+        return self._nothing_sent(f"change of {account_id}", call) if written is None else self._receipt(written)
 
-    def _attribute(self, user: Record, name: str, text: str) -> Change:
+    def _attribute(self, user: Record, name: str, text: str, email_parts: frozenset[str]) -> Change:
         if name == "email":
             others = [address for address in emails_of(user) if address.casefold() != text.casefold()][1:]
-            return Change("emails", emails_to([text, *others]) if text else None)
+            return Change("emails", emails_to([text, *others], email_parts) if text else None)
         path = self._paths[name]
         if path.endswith(".value"):  # a complex attribute: servers want it whole
             whole = path.removesuffix(".value")
@@ -239,6 +255,11 @@ class ScimConnector(Connector):
             seen = known.get(name, getattr(account, name, None)) or ""
             if str(seen).casefold() != text.casefold():
                 raise Rejected(f"account {account.id} has {name} {seen!r}, not {text!r}: nothing was written")
+
+    def _emails(self, call: Call) -> frozenset[str]:
+        if self._email_parts is None:
+            self._email_parts = email_parts(call)
+        return self._email_parts
 
     def _need(self, capability: Capability) -> None:
         if capability not in self.capabilities():
@@ -268,7 +289,8 @@ class ScimConnector(Connector):
         if reading.memberships is None:
             reading.memberships = self._read_memberships(call)
         known = reading.memberships
-        held = known.of_account.get(row_id(row), frozenset())
+        member = row_id(row) if self.options.member_value == "id" else as_text(get_key(row, "userName"))
+        held = known.of_account.get(member, frozenset())
         return held | {
             known.names.get(group_id, group_id) for group in shown if (group_id := as_text(get_key(group, "value")))
         }

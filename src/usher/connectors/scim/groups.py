@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 import orjson
 
@@ -17,6 +18,7 @@ from usher.connectors.scim.records import items_of
 
 GROUPS = "/Groups"
 MEMBERS_AT_ONCE = 100  # what the strictest known server takes in one request
+Removal = Literal["filter", "value", "replace"]
 WITHOUT_MEMBERS = {"excludedAttributes": "members"}
 
 
@@ -66,37 +68,36 @@ def change_members(
     *,
     add: Sequence[str] = (),
     remove: Sequence[str] = (),
-    by_value: bool = False,
+    removal: Removal = "filter",
 ) -> list[Written]:
-    """Add and remove members by id, at most 100 a request; return what was written.
+    """Add and remove members by their `value`, at most 100 a request; return what was written.
 
-    `by_value`: name removed members in `value` instead of a filter. Only for servers known to want it: by RFC 7644 a
-    `remove` of `members` without a filter empties the group.
+    `removal`: how removed members are named. By RFC 7644 a `remove` of `members` without a filter empties the group, so
+    `value` is only for servers known to want it; `replace` sends all who stay.
     """
     written = []
-    for ids, adding in ((add, True), (remove, False)):
-        for first in range(0, len(ids), MEMBERS_AT_ONCE):
-            chunk = ids[first : first + MEMBERS_AT_ONCE]
-            done = api.change(
-                call,
-                GROUPS,
-                group_id,
-                lambda group, chunk=chunk, adding=adding: _changes(group, chunk, adding, by_value),  # type: ignore[misc]
-                query=WITHOUT_MEMBERS,
-            )
+    for values, adding in ((add, True), (remove, False)):
+        query = {} if removal == "replace" and not adding else WITHOUT_MEMBERS
+        for first in range(0, len(values), MEMBERS_AT_ONCE):
+            wanted = partial(_changes, values=values[first : first + MEMBERS_AT_ONCE], adding=adding, removal=removal)
+            done = api.change(call, GROUPS, group_id, wanted, query=query)
             written += [done] if done else []
     return written
 
 
-def _changes(group: Record, ids: Sequence[str], adding: bool, by_value: bool) -> list[Change]:
+def _changes(group: Record, values: Sequence[str], adding: bool, removal: Removal) -> list[Change]:
     members = [dict(member) for member in items_of(get_key(group, "members"))]
-    whole = [member for member in members if as_text(get_key(member, "value")) not in ids]
-    named = [{"value": one} for one in ids]
+    staying = [member for member in members if as_text(get_key(member, "value")) not in values]
+    named = [{"value": one} for one in values]
     if adding:
-        return [Change("members", whole + named, {"op": "add", "path": "members", "value": named})]
-    if by_value:
-        return [Change("members", whole, {"op": "remove", "path": "members", "value": named})]
-    return [Change("members", whole, {"op": "remove", "path": _filter(one)}) for one in ids]
+        return [Change("members", staying + named, {"op": "add", "path": "members", "value": named})]
+    match removal:
+        case "replace":
+            return [Change("members", staying)] if len(staying) < len(members) else []
+        case "value":
+            return [Change("members", staying, {"op": "remove", "path": "members", "value": named})]
+        case "filter":
+            return [Change("members", staying, {"op": "remove", "path": _filter(one)}) for one in values]
 
 
 def _filter(member_id: str) -> str:

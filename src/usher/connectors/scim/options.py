@@ -21,8 +21,11 @@ class ScimOptions(Strict):
     """Label of what is sent."""
     groups: Literal["auto", "members", "none"] = "auto"
     """Where memberships are read: from users and, where users show none, from groups; always from groups; nowhere."""
-    member_removal: Literal["filter", "value"] = "filter"
-    """`value` only for servers known to read it: others take it as the order to empty the group."""
+    member_removal: Literal["filter", "value", "replace"] = "filter"
+    """How a member is taken out: by a filter in the path; by `value`, only for servers known to read it (others take
+    it as the order to empty the group); or by sending all members that stay, for servers that know no filters."""
+    member_value: Literal["id", "user_name"] = "id"
+    """What `members[].value` holds; the standard says the id."""
     attributes: dict[str, str] = Field(default_factory=dict)
     """Our attribute name -> SCIM path, besides the usual ones: `start_date: urn:example:2.0:User:startDate`."""
     unique: bool = True

@@ -10,6 +10,7 @@ from usher.connectors.errors import AccessLost
 from usher.connectors.scim.paths import USER, as_text, get_key, set_at, texts_at
 from usher.domain.account import Account, AccountState
 
+EMAIL_PARTS = frozenset({"value", "type", "primary"})
 OWN_FIELDS = frozenset({"user_name", "display_name", "given_name", "family_name", "external_id", "employee_number"})
 
 
@@ -88,19 +89,22 @@ def instant(value: Any) -> datetime | None:
     return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
-def user_of(wanted: Account, paths: Mapping[str, str]) -> dict[str, Any]:
+def user_of(wanted: Account, paths: Mapping[str, str], email_parts: frozenset[str]) -> dict[str, Any]:
     """Return the SCIM user to create; `active` is always said, because some servers refuse a create without it."""
     texts = {
         **wanted.attributes,
-        **{name: value for name in OWN_FIELDS if (value := getattr(wanted, name))},
+        **{name: value for name in sorted(OWN_FIELDS) if (value := getattr(wanted, name))},
     }
     active = wanted.state in (AccountState.ACTIVE, AccountState.INVITED, AccountState.UNKNOWN)
     body: dict[str, Any] = {"schemas": [USER], "active": active}
     for name, text in texts.items():
         if name in paths and text:
             set_at(body, paths[name], text)
+    if "name" in body:  # some servers want the whole name, whatever its parts
+        parts = (wanted.given_name, wanted.family_name)
+        body["name"]["formatted"] = wanted.display_name or " ".join(part for part in parts if part)
     if wanted.emails:
-        body["emails"] = emails_to(wanted.emails)
+        body["emails"] = emails_to(wanted.emails, email_parts)
     for kind, attribute in (("role", "roles"), ("entitlement", "entitlements"), ("module", "entitlements")):
         names = sorted(text.partition(":")[2] for text in wanted.entitlements if text.startswith(f"{kind}:"))
         if names:
@@ -109,12 +113,13 @@ def user_of(wanted: Account, paths: Mapping[str, str]) -> dict[str, Any]:
     return body
 
 
-def emails_to(addresses: Iterable[str]) -> list[dict[str, Any]]:
-    """Return addresses as SCIM e-mails, the first one primary."""
-    return [
+def emails_to(addresses: Iterable[str], parts: frozenset[str] = EMAIL_PARTS) -> list[dict[str, Any]]:
+    """Return addresses as SCIM e-mails with the parts that the server takes, the first one primary."""
+    whole = (
         {"value": address, "type": "work" if index == 0 else "other", "primary": index == 0}
         for index, address in enumerate(addresses)
-    ]
+    )
+    return [{name: value for name, value in email.items() if name in parts} for email in whole]
 
 
 def item_to(kind: str, name: str) -> dict[str, str]:

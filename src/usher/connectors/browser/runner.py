@@ -1,0 +1,338 @@
+"""Carries one job out in a console: sign in, read, or change one account and see the change on a fresh page."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import urljoin
+
+from playwright.sync_api import Error as PlaywrightError
+
+from usher.connectors.browser.acting import Actor, HeldBack
+from usher.connectors.browser.finding import NotSeen, Row, plain
+from usher.connectors.browser.job import Job
+from usher.connectors.browser.listing import account_of, row_with, walk
+from usher.connectors.browser.recipe import Recipe, Step
+from usher.connectors.browser.session import Session
+from usher.connectors.browser.totp import STEP_SECONDS, totp
+from usher.connectors.errors import (
+    AccessLost,
+    AlreadyExists,
+    ConnectorError,
+    InDoubt,
+    NotPermitted,
+    OutcomeUnknown,
+    Rejected,
+    Transient,
+)
+
+LAST_START_PATIENCE = 3.0
+
+
+class Runner:
+    """One job in one session. `wrote` is True from the writing click on, unless that click surely was held back."""
+
+    def __init__(
+        self,
+        job: Job,
+        recipe: Recipe,
+        session: Session,
+        ask_leave: Callable[[str], bool],
+        progress: Callable[..., None],
+    ) -> None:
+        self.job = job
+        self.recipe = recipe
+        self.session = session
+        self.wrote = False
+        self._ask_leave = ask_leave
+        self._progress = progress
+        self._actor = Actor(session, recipe, job.patience)
+        secrets = {name: value for name, value in job.secrets.items() if name != "totp"}
+        self._actor.variables = {**job.variables, **secrets}
+        self._start = ""
+        self._pictures: list[str] = []
+
+    def run(self) -> dict[str, Any]:
+        """Do the job and return its result; raises the contract's errors."""
+        self._sign_in()
+        if self.job.job == "check":
+            self._fresh()
+            self._actor.table()
+            return {}
+        if self.job.job == "list":
+            return {"accounts": [account_of(row, self.recipe) for row in self._all_rows()]}
+        if self.job.job == "find":
+            return {"accounts": [account_of(row, self.recipe) for row in self._found_rows()]}
+        return self._verb(self.job.verb or "")
+
+    # Reading
+
+    def _all_rows(self) -> list[Row]:
+        self._fresh()
+        return [row for table in walk(self._actor) for row in table.rows]
+
+    def _found_rows(self) -> list[Row]:
+        """The rows sought: by id the first one, by user name every one of the whole list."""
+        wanted = plain(self.job.wanted or "")
+        self._fresh()
+        found: list[Row] = []
+        for table in walk(self._actor):
+            if self.job.wanted_in == "id":
+                if row := row_with(self._actor, table, wanted):
+                    return [row]
+            else:
+                found += [row for row in table.rows if plain(row.cell(self.recipe.accounts.fields.user_name)) == wanted]
+        return found
+
+    # Signing in
+
+    def _sign_in(self) -> None:
+        """Open the first start page that is the right one, signing in where the console asks."""
+        actor, steps = self._actor, self.recipe.sign_in
+        for place, path in enumerate(self.recipe.start):
+            last = place == len(self.recipe.start) - 1
+            actor.line = f"start {path}"
+            self._open(path)
+            if steps and self._asked_to_sign_in(last):
+                self._go_through_sign_in(steps, path)
+                steps = ()
+            if self._right_page(self.job.patience if last else LAST_START_PATIENCE):
+                self._start = path
+                self.session.gate.open = False
+                self._progress("signed in")
+                return
+        actor.line = f"known_by {self.recipe.known_by.said()}"
+        raise actor.doubt("no start page shows it")
+
+    def _asked_to_sign_in(self, last: bool) -> bool:
+        first = self.recipe.sign_in[0].fill
+        assert first is not None
+
+        def look() -> str | None:
+            if self._actor.locate(first).count():
+                return "sign in"
+            return "right" if self._actor.locate(self.recipe.known_by).count() else None
+
+        return bool(self._actor.poll(look, self.job.patience if last else LAST_START_PATIENCE) == "sign in")
+
+    def _go_through_sign_in(self, steps: Sequence[Step], path: str) -> None:
+        self._actor.one_time_code = self._one_time_code
+        try:
+            self._actor.run("sign_in", steps)
+        except InDoubt as doubt:
+            raise AccessLost(f"signing in failed at {doubt}", evidence=doubt.evidence) from doubt
+        self._actor.line = f"start {path}"
+        self._open(path)
+
+    def _one_time_code(self) -> str:
+        """A code of a half minute in which none was used yet: consoles refuse one twice (RFC 6238 section 5.2)."""
+        if int(time.time()) // STEP_SECONDS <= self.job.totp_after:
+            self._progress("waiting for the next one-time code")
+            self.session.wait(round(((self.job.totp_after + 1) * STEP_SECONDS - time.time() + 0.2) * 1000))
+        now = time.time()
+        self._progress("one-time code used", counter=int(now) // STEP_SECONDS)
+        code = totp(self.job.secrets.get("totp", ""), now)
+        self.session.secret_values += (code,)
+        return code
+
+    def _right_page(self, seconds: float) -> bool:
+        return bool(self._actor.poll(lambda: self._actor.locate(self.recipe.known_by).count() == 1, seconds))
+
+    def _open(self, path: str) -> None:
+        """Load a page afresh; Transient where the console does not answer or is ill."""
+        actor = self._actor
+        actor.row = None
+        actor.filled.clear()
+        page = self.session.page
+        try:
+            # A path that differs by its fragment alone would not be loaded again.
+            page.goto("about:blank")
+            answer = page.goto(urljoin(self.job.base_url.rstrip("/") + "/", path.lstrip("/")), wait_until="load")
+        except PlaywrightError as error:
+            actor.check_gate()
+            raise Transient(f"{actor.line}: the console did not answer ({str(error).splitlines()[0]})") from error
+        actor.check_gate()
+        if answer is not None and (answer.status >= 500 or answer.status == 429):
+            raise Transient(f"{actor.line}: the console answered {answer.status}")
+
+    def _fresh(self) -> None:
+        """Go to the list by a freshly loaded page."""
+        self._actor.line = f"start {self._start}"
+        self._open(self._start)
+        if not self._right_page(self.job.patience):
+            self._actor.line = f"known_by {self.recipe.known_by.said()}"
+            raise self._actor.doubt("the start page does not show it")
+        self._actor.run("accounts.at", self.recipe.accounts.at)
+
+    # Changing
+
+    def _verb(self, verb: str) -> dict[str, Any]:
+        steps = self.recipe.steps_of(verb, self.job.kind)
+        if verb == "update":
+            steps = self._about_given(steps)
+        place = next(place for place, step in enumerate(steps) if step.writes)
+        before, writing, after = steps[:place], steps[place], steps[place + 1 :]
+        name = f"{verb}.{self.job.kind}" if self.job.kind else verb
+        actor = self._actor
+        actor.seek = self._seek
+        if verb == "create":
+            self._refuse_existing()
+        elif self._holds(name, after, place + 1):
+            return self._result(already=True)
+        if verb == "create" or actor.row is None or any(step.click or step.fill for step in after):
+            self._fresh()
+        actor.run(name, before)
+        self._write(f"{name} step {place + 1}: {writing.said()}", writing, creating=verb == "create")
+        self._prove(name, after, place + 1)
+        return self._result(already=False)
+
+    def _about_given(self, steps: Sequence[Step]) -> tuple[Step, ...]:
+        """An update fills and sees only the attributes that change."""
+        given = self._actor.variables.keys()
+        return tuple(step for step in steps if step.writes or step.names() <= given)
+
+    def _refuse_existing(self) -> None:
+        wanted = self._actor.words("$id")
+        if any(plain(row.cell(self.recipe.accounts.rows.find_by)) == plain(wanted) for row in self._all_rows()):
+            raise AlreadyExists(f"the list already holds {wanted}")
+
+    def _seek(self, wanted: str) -> None:
+        """Go to the page that holds the one row of this id, and make sure of the person."""
+        actor, line = self._actor, self._actor.line
+        if actor.row is not None and plain(actor.row.cell(self.recipe.accounts.rows.find_by)) == plain(wanted):
+            if actor.row_texts(actor.row) is not None:
+                return
+            self._fresh()
+        unique = self.recipe.accounts.rows.unique
+        found_on, page_number = 0, 0
+        for page_number, table in enumerate(walk(actor), start=1):
+            if row := row_with(actor, table, wanted):
+                actor.row, found_on = row, page_number
+                if unique:
+                    break
+        actor.line = line
+        if not found_on:
+            raise actor.doubt("the list was read to its end and does not hold it")
+        if page_number != found_on:
+            self._back_to(found_on, wanted)
+        actor.line = line
+        assert actor.row is not None
+        self._agree(actor.row)
+        display = self.recipe.accounts.fields.display_name
+        if display is not None:
+            actor.variables.setdefault("name", actor.row.cell(display))
+
+    def _back_to(self, number: int, wanted: str) -> None:
+        self._fresh()
+        for page_number, table in enumerate(walk(self._actor), start=1):
+            if page_number == number:
+                self._actor.row = row_with(self._actor, table, wanted)
+                break
+        if self._actor.row is None:
+            raise self._actor.doubt("its row moved to another page while it was sought")
+
+    def _agree(self, row: Row) -> None:
+        """Compare what else is known of the person, because a name or an address can pass to somebody else."""
+        compared = 0
+        also = {word for column in self.recipe.accounts.rows.also for word in column}
+        for attribute, text in self.job.agree.items():
+            column = self.recipe.accounts.fields.column_of(attribute)
+            if column is None:
+                continue
+            compared += bool(also.intersection(column))
+            if plain(row.cell(column)) != plain(text):
+                self._actor.line = f"accounts.rows.also {' or '.join(column)}"
+                raise self._actor.doubt(f"expected {text!r} in the row, read {row.cell(column)!r}")
+        if self.job.key == "mutable" and also and not compared:
+            self._actor.line = "accounts.rows.also"
+            raise self._actor.doubt("nothing is known that could be compared with " + " or ".join(sorted(also)))
+
+    def _holds(self, name: str, after: Sequence[Step], offset: int) -> bool:
+        """True where the account already is as the verb would leave it."""
+        self._actor.probing = True
+        try:
+            self._fresh()
+            self._actor.run(name, after, offset)
+        except NotSeen:
+            return False
+        finally:
+            self._actor.probing = False
+        return True
+
+    def _write(self, line: str, step: Step, *, creating: bool) -> None:
+        actor = self._actor
+        actor.line = line
+        assert step.click is not None
+        ready = actor.ready_to_write(step.click, creating=creating)
+        self._keep(self.session.picture("before"))
+        self._progress("ready to write")
+        if not self._ask_leave(actor.words_of(step.click)):
+            raise NotPermitted(f"{line}: leave was refused")
+        self.wrote = True
+        page_before = plain(self.session.page.inner_text("body"))
+        self.session.gate.sent.clear()
+        self.session.gate.answers.clear()
+        self.session.gate.open = True
+        try:
+            actor.press(ready)
+            actor.settle()
+        except HeldBack:
+            self.wrote = bool(self.session.gate.sent)
+            raise
+        finally:
+            self.session.gate.open = False
+        self._keep(self.session.picture("after"))
+        self._refused(page_before)
+
+    def _refused(self, page_before: str) -> None:
+        """Raise what the console itself says against the write, if it says anything that it did not say before."""
+        now = plain(self.session.page.inner_text("body"))
+        for words, kind in ((self.recipe.refused.exists, AlreadyExists), (self.recipe.refused.rejected, Rejected)):
+            for word in words:
+                if plain(word) in now and plain(word) not in page_before:
+                    raise kind(f"{self._actor.line}: the console says {word!r}", evidence=self._evidence())
+
+    def _prove(self, name: str, after: Sequence[Step], offset: int) -> None:
+        """See the change on freshly loaded pages, again and again until the declared lag is over."""
+        self.job.agree.update({k: v for k, v in self._changed().items() if k in self.job.agree})
+        end = time.monotonic() + self.job.lag
+        while True:
+            try:
+                self._fresh()
+                self._actor.run(name, after, offset)
+                break
+            except (ConnectorError, PlaywrightError) as error:
+                if time.monotonic() > end:
+                    evidence = error.evidence if isinstance(error, ConnectorError) and error.evidence else None
+                    raise OutcomeUnknown(
+                        f"the writing click was made and its effect was not seen: {error}",
+                        evidence=evidence or self._evidence(),
+                    ) from error
+                self.session.wait(500)
+        self._progress("seen on a fresh page")
+
+    def _changed(self) -> dict[str, str]:
+        if self.job.verb != "update":
+            return {}
+        names = {"display_name": "name", "email": "email", "given_name": "given_name", "family_name": "family_name"}
+        return {k: self.job.variables[v] for k, v in names.items() if v in self.job.variables}
+
+    def _result(self, *, already: bool) -> dict[str, Any]:
+        row = self._actor.row
+        if row is not None and self._actor.row_texts(row) is not None:
+            self._keep(self.session.picture("row", self.session.page.locator(f'[data-usher-row="{row.mark}"]')))
+        return {
+            "already": already,
+            "account": account_of(row, self.recipe) if row is not None else None,
+            "requests": self.session.gate.sent[-5:],
+            "pictures": self._pictures,
+        }
+
+    def _keep(self, picture: str | None) -> None:
+        if picture is not None:
+            self._pictures.append(picture)
+
+    def _evidence(self) -> dict[str, str]:
+        kept = {f"picture_{number}": path for number, path in enumerate(self._pictures, start=1)}
+        return {**self._actor.evidence("stopped"), **kept}
