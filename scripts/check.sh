@@ -9,7 +9,7 @@ case "${1:-}" in
     types)
         exec "$VENV/bin/mypy" ;;
     contracts)
-        exec "$VENV/bin/lint-imports" ;;
+        exec "$VENV/bin/lint-imports" --no-logo ;;
     docs)
         "$PY" scripts/render_docs.py && exec "$PY" scripts/check_docs.py ;;
     faults)

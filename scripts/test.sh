@@ -20,9 +20,9 @@ paths_of() {
 
 # Run a command as one named part of the gate; remember its minutes and whether it failed.
 part() {
-    name=$1
+    part_name=$1
     shift
-    printf '\n== %s\n' "$name"
+    printf '\n== %s\n' "$part_name"
     start=$(date +%s)
     "$@"
     code=$?
@@ -30,19 +30,29 @@ part() {
     outcome=passed
     if [ "$code" -ne 0 ]; then
         outcome=FAILED
-        failed="$failed $name"
+        failed="$failed $part_name"
     fi
-    minutes="$minutes$(printf '%-12s %3d min %02d s  %s' "$name" $((spent / 60)) $((spent % 60)) "$outcome")
+    minutes="$minutes$(printf '%-12s %3d min %02d s  %s' "$part_name" $((spent / 60)) $((spent % 60)) "$outcome")
 "
 }
 
+missing() { complain "$*"; return 1; }
+
+# Run the tests of one suite; a suite without any is a failure, because nobody would miss it.
 suite() {
-    found=
+    found= options=
     for path in $(paths_of "$1"); do
-        case "$path" in --*) found="$found $path" ;; *) [ ! -e "$path" ] || found="$found $path" ;; esac
+        case "$path" in
+            --*) options="$options $path" ;;
+            *) [ ! -e "$path" ] || found="$found $path" ;;
+        esac
     done
+    if [ -z "$found" ]; then
+        part "$1" missing "there is no $(paths_of "$1")"
+        return
+    fi
     # shellcheck disable=SC2086
-    part "$1" "$PY" -m pytest $found --cov --cov-append --cov-report=
+    part "$1" "$PY" -m pytest -q $found $options --cov --cov-append --cov-report=
 }
 
 # A folder of tests that belongs to no suite would never run; refuse it.
@@ -61,12 +71,12 @@ case "$failed" in *setup*) die "test: set-up failed; see the lines above" ;; esa
 if found=$(find_chromium); then USHER_CHROMIUM=$found; export USHER_CHROMIUM; fi
 part lint sh -c '"$0/ruff" check . && "$0/ruff" format --check .' "$VENV/bin"
 part types "$VENV/bin/mypy"
-part contracts "$VENV/bin/lint-imports"
+part contracts "$VENV/bin/lint-imports" --no-logo
 part layout every_folder_has_a_suite
 for name in $SUITES; do suite "$name"; done
 
 printf '\n== coverage\n'
-"$VENV/bin/coverage" report --format=text 2>/dev/null | tail -n 1
+"$VENV/bin/coverage" report 2>/dev/null | grep '^TOTAL' || say "no data"
 printf '\n== minutes\n%s' "$minutes"
 if [ -s var/not-run.txt ]; then
     printf '\n== not run\n'
