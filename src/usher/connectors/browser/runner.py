@@ -100,6 +100,7 @@ class Runner:
             if self._right_page(self.job.patience if last else LAST_START_PATIENCE):
                 self._start = path
                 self.session.gate.open = False
+                self.session.gate.sent.clear()
                 self._progress("signed in")
                 return
         actor.line = f"known_by {self.recipe.known_by.said()}"
