@@ -4,7 +4,7 @@
 set -u
 . "$(dirname -- "$0")/lib.sh"
 
-SUITES=${SUITES:-"usher twins connectors examples journeys acceptance faults docs"}
+SUITES=${SUITES:-"gate usher twins connectors examples journeys acceptance faults docs"}
 mkdir -p var
 rm -f var/test-results.json var/not-run.txt .coverage .coverage.*
 minutes= failed= begun=$(date +%s)
@@ -59,7 +59,7 @@ suite() {
 every_folder_has_a_suite() {
     for folder in tests/*/; do
         name=$(basename "$folder")
-        case " usher twins examples journeys acceptance faults docs __pycache__ helpers " in
+        case " gate usher twins examples journeys acceptance faults docs __pycache__ helpers " in
             *" $name "*) ;;
             *) complain "tests/$name belongs to no suite of scripts/test.sh"; return 1 ;;
         esac

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import Counter
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,9 @@ from tests.examples.conftest import ACME, Acme
 
 from usher.domain.connection import ConnectionConfig
 from usher.domain.policy import evaluate
-from usher.domain.policyfiles import Policies, PolicyFile, gather
+from usher.domain.policyfiles import Policies, PolicyFile, Rules, gather
 from usher.domain.profile import AppProfile
+from usher.domain.seats import Contract
 from usher.entry.cli.stack import fill_workspace
 
 KINDS = {
@@ -168,6 +170,10 @@ def test_the_workspace_files_are_what_usher_expects(tmp_path: Path) -> None:
         config = ConnectionConfig.model_validate(yaml(file))
         assert config.name == file.stem
         assert "${" not in file.read_text(encoding="utf-8")
+    usher = yaml(tmp_path / "usher.yaml")
+    assert isinstance(usher, dict)
+    assert Rules.model_validate(usher["rules"]).quorum_request == 2
+    assert Contract.model_validate(yaml(tmp_path / "contracts/forecastly.yaml")).billable_until == date(2030, 6, 30)
     assert AppProfile.model_validate(yaml(tmp_path / "apps/expenses.yaml")).guide["deactivate"].steps
     assert ConnectionConfig.model_validate(yaml(tmp_path / "connections/wiki.yaml")).url == URLS["wiki"]
 

@@ -111,7 +111,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.section("not run")
     for line in lines:
         terminalreporter.line(line)
-    kept = ROOT / "var" / "not-run.txt"
+    kept = Path(os.environ.get("TEST_VAR") or ROOT / "var") / "not-run.txt"
     kept.parent.mkdir(exist_ok=True)
     with kept.open("a", encoding="utf-8") as file:
         file.writelines(f"{line}\n" for line in lines)
