@@ -35,6 +35,8 @@ class Outcome(StrEnum):
 
     DONE = "done"
     NOT_DONE = "not done"
+    NOT_SEEN = "not seen"
+    """Not seen after the declared lag and safe to repeat; it may still have been done."""
     UNKNOWN = "unknown"
     ADOPTED = "adopted"
 

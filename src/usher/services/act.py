@@ -108,7 +108,6 @@ class Act:
     def _decide(self, row: Row, planned: PlannedStep, sight: Sight, tries: int) -> None:
         with self._workspace.store.read() as unit:
             intents = unit.runs.intents(row["id"])
-        earlier = any(load(intent["saw"])["exists"] is False for intent in intents)
         with self._workspace.store.begin() as unit:
             if sight.several:
                 park.park(unit, row, "two accounts", f"{len(sight.several)} accounts are called {planned.user_name}")
@@ -117,7 +116,7 @@ class Act:
                 park.park(unit, row, "not the account that was approved", reason)
                 return
             if holds(planned.after, sight.account):
-                if planned.verb is Verb.CREATE and not is_ours(planned, _there(sight), earlier):
+                if planned.verb is Verb.CREATE and not is_ours(planned, _there(sight), intents):
                     park.park(unit, row, "already there", f"{planned.user_name} exists and nothing proves it ours")
                     return
                 self._already(unit, row, sight)
@@ -219,7 +218,9 @@ class Act:
     def _exists(self, row: Row, intent: Row, why: str) -> None:
         """A create that the app refuses as a double: settle and look, since an earlier lost one may be ours."""
         with self._workspace.store.begin() as unit:
-            become_unknown(self._workspace, unit, row, intent, f"the app has it already: {why}", {})
+            become_unknown(
+                self._workspace, unit, row, intent, f"the app has it already: {why}", {}, outcome=Outcome.NOT_DONE
+            )
 
     def _refused(self, row: Row, intent: Row, planned: PlannedStep, why: str, error: ConnectorError) -> None:
         with self._workspace.store.begin() as unit:
@@ -278,10 +279,21 @@ def acknowledge(workspace: Workspace, unit: Unit, row: Row, native_id: str | Non
     run.refresh(unit, row["run_id"])
 
 
-def become_unknown(workspace: Workspace, unit: Unit, row: Row, intent: Row, why: str, evidence: dict[str, str]) -> None:
-    """Nobody knows whether it was done: wait for what the app declares as its lag, then look."""
+def become_unknown(
+    workspace: Workspace,
+    unit: Unit,
+    row: Row,
+    intent: Row,
+    why: str,
+    evidence: dict[str, str],
+    outcome: Outcome = Outcome.UNKNOWN,
+) -> None:
+    """Nobody knows how the step stands: wait for what the app declares as its lag, then look.
+
+    `outcome` is what is known of this intent itself: a create refused as a double was surely not done by it.
+    """
     config = workspace.connections.config(row["connection"])
-    unit.runs.resolve(intent["id"], Outcome.UNKNOWN)
+    unit.runs.resolve(intent["id"], outcome)
     unit.runs.move(row["id"], StepState.UNKNOWN, why)
     unit.runs.add_receipt(row["id"], "unknown", {"why": why, "evidence": evidence})
     unit.ledger.append("step:outcome:unknown", (row["id"], intent["id"]), {"why": why})

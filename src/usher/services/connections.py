@@ -87,7 +87,7 @@ class OpenConnections:
     def _client(self, name: str) -> httpx2.Client:
         with self._lock:
             if name not in self._clients:
-                # No proxy and no .netrc from the environment: a secret goes where the configuration says and nowhere else.
+                # No proxy and no .netrc of the environment: a secret goes only where the configuration says.
                 self._clients[name] = httpx2.Client(trust_env=False)
             return self._clients[name]
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from usher.connectors.contract import Call
 from usher.domain.account import Account
 from usher.domain.expect import attribute
 from usher.domain.plan import PlannedStep, Verb
+from usher.domain.step import Outcome
 from usher.services.workspace import Workspace
+from usher.store.repository import Row, load
+
+MAY_BE_DONE = (None, Outcome.UNKNOWN.value, Outcome.NOT_SEEN.value, Outcome.ADOPTED.value, Outcome.DONE.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +52,13 @@ def disagreement(planned: PlannedStep, account: Account | None) -> str | None:
     return None
 
 
-def is_ours(planned: PlannedStep, account: Account, saw_absent: bool) -> bool:
+def is_ours(planned: PlannedStep, account: Account, intents: Iterable[Row]) -> bool:
     """True where an account that is there now is proven to be this create's work.
 
-    Proof is the external id that we sent, or an open intent of ours before which the app showed no such account.
+    Proof is the external id that we sent, or an intent of ours that may have been done and before which the app
+    showed no such account. A create that the app surely refused proves nothing.
     """
-    return account.external_id == planned.wanted.get("external_id", object()) or saw_absent
+    wanted = planned.wanted.get("external_id")
+    if wanted is not None and account.external_id == wanted:
+        return True
+    return any(intent["outcome"] in MAY_BE_DONE and load(intent["saw"])["exists"] is False for intent in intents)

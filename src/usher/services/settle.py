@@ -39,7 +39,6 @@ def settle(workspace: Workspace, step_id: str, tries: int) -> None:
 
 def _conclude(workspace: Workspace, unit: Unit, row: Row, planned: PlannedStep, sight: Sight, tries: int) -> None:
     intents = unit.runs.intents(row["id"])
-    saw_absent = any(load(intent["saw"])["exists"] is False for intent in intents)
     if sight.several:
         park.park(unit, row, "two accounts", f"{len(sight.several)} accounts are called {planned.user_name}")
         _look_again(unit, row, tries, "two accounts of one name")
@@ -49,7 +48,7 @@ def _conclude(workspace: Workspace, unit: Unit, row: Row, planned: PlannedStep, 
         return
     if holds(planned.after, sight.account):
         account = sight.account
-        if planned.verb is Verb.CREATE and (account is None or not is_ours(planned, account, saw_absent)):
+        if planned.verb is Verb.CREATE and (account is None or not is_ours(planned, account, intents)):
             park.park(unit, row, "already there", f"{planned.user_name} exists and nothing proves it ours")
             return
         if intents:
@@ -67,7 +66,7 @@ def _not_there(workspace: Workspace, unit: Unit, row: Row, planned: PlannedStep,
     changed = differences(planned.before, sight.account)
     if (facts.idempotent or facts.unique) and not changed and row["state"] == StepState.UNKNOWN.value:
         last = unit.runs.intents(row["id"])[-1]
-        unit.runs.resolve(last["id"], Outcome.NOT_DONE)
+        unit.runs.resolve(last["id"], Outcome.NOT_SEEN)
         unit.ledger.append("step:intent:not_done", (row["id"], last["id"]), {"why": "not seen after the lag"})
         unit.runs.move(row["id"], StepState.READY, "not seen after the lag; the verb is safe to repeat")
         attempts = int(row["attempt"])
