@@ -119,7 +119,8 @@ def _cleaned_rows(path: Path, field: str, schema: str, rows: list[Any]) -> Itera
             raise LoadError(f"{path}: {field} row {number}: {refusal.detail}") from refusal
         if schema == USER:
             document.setdefault("active", True)
-        yield {**document, "id": row["id"]} if row.get("id") else document
+        kept = {name: row[name] for name in ("id", "meta") if row.get(name)}
+        yield {**document, **kept}
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ class Records:
         for document in documents:
             record = copy.deepcopy(document)
             record["id"] = str(record.get("id") or self._new_id(kind, record))
-            record["meta"] = {"created": now_text(), "lastModified": now_text()}
+            record["meta"] = {"created": now_text(), "lastModified": now_text(), **record.get("meta", {})}
             self._put(kind, record["id"], record, at=0.0)
         self._save()
 

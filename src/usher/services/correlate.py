@@ -30,23 +30,37 @@ def correlate(workspace: Workspace) -> Decisions:
     with workspace.store.begin() as unit:
         rows = unit.accounts.all()
         links = {row["account_id"]: row for row in unit.accounts.links()}
-        decided = decide(
-            people(workspace, unit),
-            _keys(unit),
-            [seen_of(workspace, row) for row in rows],
-            [
-                _link(row, account)
-                for account in rows
-                if (row := links.get(account["id"])) and row["situation"] == "linked"
-            ],
-            refused=_refused(unit, rows),
-        )
+        everybody = people(workspace, unit)
+        seen = [seen_of(workspace, row) for row in rows]
+        known = [_link(links[one["id"]], one) for one in rows if _is_linked(links.get(one["id"]))]
+        keys, refused = _keys(unit), _refused(unit, rows)
+        decided = decide(everybody, keys, seen, known, refused=refused)
+        if more := _directory_addresses(workspace, seen, decided, keys):
+            decided = decide(everybody, [*keys, *more], seen, known, refused=refused)
         ours = {(row["connection"], row["native_id"]): row for row in rows}
         for decision in decided:
             account = ours.get((decision.connection, decision.account_id))
             if account is not None:
                 _write(unit, account, links.get(account["id"]), decision)
         return decided
+
+
+def _directory_addresses(
+    workspace: Workspace, seen: Iterable[Seen], decided: Decisions, keys: Iterable[KeyRow]
+) -> list[KeyRow]:
+    """Former and other addresses that the directory keeps for somebody whom it knows by employee number."""
+    directories = {name for name in workspace.connections.names() if workspace.connections.config(name).part == "idp"}
+    owners = decided.owners()
+    held = {(row.person_id, fold(row.value)) for row in keys}
+    found = []
+    for one in seen:
+        owner = owners.get((one.connection, one.account.id))
+        number = one.account.employee_number
+        if one.connection not in directories or owner is None or not number or (owner, fold(number)) not in held:
+            continue
+        new = [address for address in one.account.emails if (owner, fold(address)) not in held]
+        found += [KeyRow(kind=KeyKind.ADDRESS, value=address, person_id=owner) for address in new]
+    return found
 
 
 def _write(unit: Unit, account: Row, known: Row | None, decision: Decision) -> None:
