@@ -18,6 +18,7 @@ from usher.connectors.errors import AccessLost, NotPermitted, OutcomeUnknown, Re
 
 MAX_BODY = 32 * 1024 * 1024
 RETRIED_STATUSES = frozenset({429})
+AFTER_A_WRITE = frozenset({302, 303})  # "done, look there" as well as "sign in first"
 
 
 class Leave(Protocol):
@@ -149,8 +150,9 @@ class HttpDoor:
     def send(self, method: str, path: str, *, write: bool, **options: Any) -> httpx2.Response:
         """Send one request and return its response (2xx, or 4xx other than 401 and 429, for the connector to read).
 
-        Raises Transient where nothing can have happened, OutcomeUnknown where a write may have, AccessLost on 401
-        and redirects, Unsupported on 501, NotPermitted where a write has no right to begin.
+        Raises Transient where nothing can have happened, OutcomeUnknown where a write may have, AccessLost on 401 and
+        redirects (302 and 303 after a write may mean that it was done: OutcomeUnknown), Unsupported on 501,
+        NotPermitted where a write has no right to begin.
         """
         if write:
             self.door.admit_write(f"{method} {path}")
@@ -169,7 +171,7 @@ class HttpDoor:
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
             self._note(method, path, started, error=type(error).__name__)
             raise Transient(f"{self.door.connection} could not be reached: {error}") from error
-        except httpx2.TransportError as error:
+        except httpx2.RequestError as error:
             self._note(method, path, started, error=type(error).__name__)
             raise self._unanswered(method, path, write, f"{type(error).__name__}: {error}") from error
         self._note(method, path, started, status=response.status_code)
@@ -178,6 +180,8 @@ class HttpDoor:
     def _read(self, method: str, path: str, write: bool, response: httpx2.Response) -> httpx2.Response:
         status = response.status_code
         if len(response.content) > MAX_BODY:
+            if write:
+                raise self._unanswered(method, path, write, f"more than {MAX_BODY} bytes")
             raise AccessLost(f"{method} {path} answered more than {MAX_BODY} bytes")
         if status in RETRIED_STATUSES:
             raise Transient(f"{self.door.connection} asks to slow down ({status})", retry_after=retry_after(response))
@@ -187,6 +191,8 @@ class HttpDoor:
             raise self._unanswered(method, path, write, f"status {status}", retry_after(response))
         if status == 401:
             raise AccessLost(f"{self.door.connection} refuses the credentials (401)")
+        if write and status in AFTER_A_WRITE:
+            raise self._unanswered(method, path, write, f"a redirect, status {status}")
         if 300 <= status < 400:
             raise AccessLost(f"{method} {path} answered a redirect to {response.headers.get('location', '?')!r}")
         return response

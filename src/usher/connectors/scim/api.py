@@ -189,7 +189,9 @@ class ScimApi:
 
 
 def record_path(endpoint: str, record_id: str) -> str:
-    """Return the address of a record, its id escaped."""
+    """Return the address of a record, its id escaped; Rejected for an id that would climb out of the endpoint."""
+    if record_id in ("", ".", ".."):
+        raise Rejected(f"{record_id!r} is no id that can be addressed")
     return f"{endpoint}/{quote(record_id, safe='')}"
 
 
