@@ -58,3 +58,4 @@ class RunState(StrEnum):
     ATTENTION = "needs a person"
     VERIFIED = "verified"
     CLOSED = "closed"
+    ENDED = "ended with cancelled steps"

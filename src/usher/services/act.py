@@ -26,6 +26,7 @@ from usher.domain.expect import differences, holds, seen
 from usher.domain.plan import PlannedStep, Verb
 from usher.domain.step import DueKind, Outcome, StepState
 from usher.services import park, run
+from usher.services.judge import forbidden_now
 from usher.services.look import Sight, disagreement, is_ours, look
 from usher.services.task import open_task
 from usher.services.workspace import Workspace
@@ -112,7 +113,10 @@ class Act:
             if sight.several:
                 park.park(unit, row, "two accounts", f"{len(sight.several)} accounts are called {planned.user_name}")
                 return
-            if reason := self._protected(planned, sight.account) or disagreement(planned, sight.account):
+            if reason := forbidden_now(self._workspace, unit, planned):
+                park.park(unit, row, "the guard forbids it", reason)
+                return
+            if reason := disagreement(planned, sight.account):
                 park.park(unit, row, "not the account that was approved", reason)
                 return
             if holds(planned.after, sight.account):
@@ -133,13 +137,6 @@ class Act:
             )
         self._workspace.reach("after intent")
         self._write(planned, row, intent, tries, sight.account.id if sight.account else planned.user_name)
-
-    def _protected(self, planned: PlannedStep, account: Account | None) -> str | None:
-        protected = {name.casefold() for name in self._workspace.connections.config(planned.connection).protect}
-        names = {planned.user_name.casefold(), (planned.native_id or "").casefold()}
-        if account is not None:
-            names |= {account.user_name.casefold(), account.id.casefold()}
-        return "the account is protected" if planned.verb.is_loss and protected & names else None
 
     def _already(self, unit: Unit, row: Row, sight: Sight) -> None:
         """The app already shows what was wanted: nothing is sent, and it is verified like everything else."""

@@ -33,6 +33,22 @@ def judge_steps(workspace: Workspace, unit: Unit, steps: Sequence[PlannedStep], 
     )
 
 
+def forbidden_now(workspace: Workspace, unit: Unit, step: PlannedStep) -> str | None:
+    """Ask again right before a step acts what may have changed since the plan: protected accounts, the last admin."""
+    seen_now = SourceHealth(connection=step.connection, complete=True, age=timedelta(0), count=1)
+    verdict = judge(
+        [_effect(workspace, unit, step)],
+        (),
+        {step.connection: seen_now},
+        workspace.limits,
+        now=workspace.clock.now(),
+        people=1,
+        protected=_protected(workspace, unit),
+        admins=_admins(workspace, unit),
+    )
+    return "; ".join(reason for row in verdict.refused for reason in row.reasons) or None
+
+
 def _effect(workspace: Workspace, unit: Unit, step: PlannedStep) -> Effect:
     row = unit.accounts.by_id(step.account) if step.account else None
     return Effect(

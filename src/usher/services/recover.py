@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from usher.domain.clock import to_text
 from usher.domain.step import DueKind, StepState
-from usher.services import run
+from usher.services import park, run
 from usher.services.act import adopt_crash
 from usher.services.workspace import Workspace
+from usher.store.unit import Unit
+
+ASK_AFTER_HOURS = 72
+"""A step that was missed for longer than this is not carried out without asking: the world has moved on."""
 
 
 def recover(workspace: Workspace) -> int:
@@ -16,6 +23,7 @@ def recover(workspace: Workspace) -> int:
     taken = 0
     with workspace.store.begin() as unit:
         unit.dues.take_back()
+        taken += _ask_about_old(workspace, unit)
         for row in unit.runs.steps_in(StepState.ACTING):
             adopt_crash(workspace, unit, row)
             taken += 1
@@ -35,3 +43,16 @@ def recover(workspace: Workspace) -> int:
             if found["closed_at"] is None:
                 run.release(unit, found["id"])
     return taken
+
+
+def _ask_about_old(workspace: Workspace, unit: Unit) -> int:
+    """Park what nobody carried out in time: a person says whether it shall still happen."""
+    limit = to_text(workspace.clock.now() - timedelta(hours=ASK_AFTER_HOURS))
+    asked = 0
+    for row in unit.runs.steps_in(StepState.READY):
+        for due in unit.dues.open(row["id"]):
+            if due["kind"] == DueKind.ACT.value and due["at"] < limit:
+                unit.dues.finish(due["id"])
+                park.park(unit, row, "missed for too long", f"it was due at {due['at']} and no worker ran")
+                asked += 1
+    return asked

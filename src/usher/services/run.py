@@ -58,6 +58,8 @@ def refresh(unit: Unit, run_id: str) -> RunState:
     if state.value == run["state"]:
         return state
     changes = {"state": state.value}
+    if state is RunState.ENDED:
+        unit.plans.set_state(run["plan_id"], PlanState.DONE, "ended with cancelled steps")
     if state in (RunState.VERIFIED, RunState.CLOSED) and run["verified_at"] is None:
         changes["verified_at"] = unit.runs.now()
         unit.plans.set_state(run["plan_id"], PlanState.DONE)
@@ -76,4 +78,6 @@ def _state(states: list[StepState]) -> RunState:
         return RunState.VERIFIED
     if any(state is StepState.PARKED for state in states):
         return RunState.ATTENTION
+    if all(state in (StepState.VERIFIED, StepState.CLOSED, StepState.CANCELLED) for state in states):
+        return RunState.ENDED
     return RunState.RUNNING

@@ -7,9 +7,6 @@ from usher.domain.step import DueKind
 from usher.services.workspace import Workspace
 from usher.store.unit import Unit
 
-ASK_AFTER_HOURS = 72
-"""A reading that was missed for longer than this still runs, since it only reads, and is said in a finding."""
-
 
 def schedule_observations(workspace: Workspace) -> None:
     """Make a reading due for every connection that has none waiting."""
