@@ -434,8 +434,6 @@ def test_a_plan_without_a_capability_takes_it_away(speak):
 
 
 def test_delta_readings_drop_what_they_did_not_ask_for(speak):
-    from datetime import UTC, datetime
-
     old, new = (
         {**row, "meta": {"lastModified": at}}
         for row, at in ((ANA, "2026-01-01T00:00:00Z"), (BOB, "2026-06-01T00:00:00Z"))

@@ -61,11 +61,11 @@ class Listing:
         return page.total is None and len(ids) == len(self.seen)
 
     def _repeated(self, ids: list[str]) -> str | None:
-        known = set(self.seen)
+        here: set[str] = set()
         for one in ids:
-            if one in known:
+            if one in self.seen or one in here:
                 return one
-            known.add(one)
+            here.add(one)
         return None
 
 
@@ -82,7 +82,7 @@ def list_page(content: Mapping[str, Any], what: str) -> ListPage:
     resources, total = get_key(content, "Resources"), get_key(content, "totalResults")
     if resources is None and total is None:
         raise AccessLost(f"{what} answered something that is not a SCIM list")
-    if not isinstance(resources or [], list) or not all(isinstance(row, Mapping) for row in resources or []):
+    if not isinstance(resources or [], list) or not all(isinstance(row, dict) for row in resources or []):
         raise AccessLost(f"{what} answered a list whose rows are not records")
     number = as_text(total)
     return ListPage(tuple(resources or ()), int(number) if number.isdigit() else None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
@@ -81,13 +82,49 @@ def _name_in(record: Mapping[str, Any], key: str) -> str:
 
 
 def texts_at(record: Mapping[str, Any], paths: Mapping[str, str]) -> dict[str, str]:
-    """Return the attributes that a record holds, by our names, as text; empty ones are absent."""
-    found = ((name, get_at(record, path)) for name, path in paths.items())
-    return {name: text for name, value in found if (text := as_text(value))}
+    """Return the attributes that a record holds, by our names, as text; empty ones are absent.
+
+    Every account of a listing comes through here, so each level's keys are folded once instead of once a path.
+    """
+    top = {name.casefold(): value for name, value in record.items()}
+    below: dict[str, dict[str, Any]] = {}
+    texts: dict[str, str] = {}
+    for name, path in paths.items():
+        first, *rest = _folded_steps(path)
+        value = top.get(first)
+        if value is None:
+            continue
+        if rest:
+            if not isinstance(value, dict):
+                value = value if rest == ["value"] else None
+            else:
+                if first not in below:
+                    below[first] = {key.casefold(): one for key, one in value.items()}
+                value = _down(below[first], rest)
+        if text := as_text(value):
+            texts[name] = text
+    return texts
+
+
+def _down(folded: Mapping[str, Any], keys: list[str]) -> Any:
+    value = folded.get(keys[0])
+    for key in keys[1:]:
+        if isinstance(value, dict):
+            value = get_key(value, key)
+        elif key != "value":
+            return None
+    return value
+
+
+@cache
+def _folded_steps(path: str) -> tuple[str, ...]:
+    return tuple(key.casefold() for key in steps(path))
 
 
 def as_text(value: Any) -> str:
     """Return a simple value as text; nothing for what is not simple."""
+    if type(value) is str:
+        return value.strip()
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value).strip() if isinstance(value, str | int | float) else ""
+    return str(value) if isinstance(value, int | float) else ""
