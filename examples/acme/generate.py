@@ -44,6 +44,7 @@ def write(world: World, out: Path) -> None:
     _json(out / "directory.json", directory(world))
     _json(out / "wiki.json", {"users": [wiki_user(user) for user in world.wiki]})
     (out / "forecastly.login").write_text("it-admin@acme.test", encoding="utf-8")
+    (out / "forecastly.login").chmod(0o600)
     header = ["first_name", "last_name", "email", "role", "team", "modules", "status", "last_active"]
     _csv(out / "forecastly.csv", header, map(forecastly_row, world.forecastly))
     _csv(out / "expenses" / "users.csv", [field.name for field in fields(ExpensesUser)], map(asdict, world.expenses))

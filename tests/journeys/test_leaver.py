@@ -1,139 +1,83 @@
 """A person leaves: off in the directory and in the app, in that order, each proven by a fresh reading."""
 
-import json
-import time
-from pathlib import Path
+from __future__ import annotations
 
 import pytest
-from tests.helpers.workspaces import make_workspace
+from tests.journeys.conftest import Company
 
-from usher.domain.connection import ConnectionConfig
 from usher.domain.plan import PlanKind, PlanState
-from usher.engine.inline import begin, tick
+from usher.engine.inline import begin
 from usher.services.approve import approve
-from usher.services.observe import observe
-from usher.services.operators import acting, add_operator
 from usher.services.plan import make_plan
 from usher.services.reconcile import reconcile
 from usher.services.record import verify_ledger
 from usher.services.run import start
-from usher.services.workspace import Refusal, Workspace
-
-HR = """employment_id,employee_number,first_name,last_name,email,status,start_date,end_date,department,title
-C1,E1,Ann,Archer,ann@acme.test,{ann},2020-01-01,{end},Sales,Account Executive
-C2,E2,Ben,Brook,ben@acme.test,active,2021-01-01,,IT,Engineer
-C3,E3,Cleo,Crane,cleo@acme.test,active,2021-01-01,,IT,Engineer
-"""
+from usher.services.workspace import Refusal
 
 
-def people(first: str = "ann ben cleo") -> list[dict[str, object]]:
-    """SCIM users of the three people."""
-    names = {"ann": ("Ann", "Archer", "E1"), "ben": ("Ben", "Brook", "E2"), "cleo": ("Cleo", "Crane", "E3")}
-    return [
-        {
-            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
-            "userName": f"{name}@acme.test",
-            "name": {"givenName": names[name][0], "familyName": names[name][1]},
-            "displayName": " ".join(names[name][:2]),
-            "emails": [{"value": f"{name}@acme.test", "primary": True}],
-            "active": True,
-            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": {"employeeNumber": names[name][2]},
-        }
-        for name in first.split()
-    ]
-
-
-@pytest.fixture
-def company(tmp_path: Path, start_twin):
-    """A company of three with a directory and a wiki, observed once, and two operators."""
-    users = tmp_path / "users.json"
-    users.write_text(json.dumps(people()))
-    directory = start_twin("twins.chaos", "--load", users, "--seed", "1")
-    wiki = start_twin("twins.chaos", "--load", users, "--seed", "2")
-    write_hr(tmp_path, "active")
-    workspace = make_workspace(
-        tmp_path / "workspace",
-        [
-            ConnectionConfig(name="hr", app="csv", speaks="csv", part="hr", owner="olga", path=str(tmp_path / "hr.csv"),
-                             options={"columns": {"id": "employment_id"}}),
-            scim("directory", directory.url, part="idp"),
-            scim("wiki", wiki.url),
-        ],
-        secrets={"directory": {"token": "chaos"}, "wiki": {"token": "chaos"}},
-    )  # fmt: skip
-    olga, key = add_operator(workspace, "olga")
-    _, other = add_operator(workspace, "omar", by=acting(workspace, "olga", key))
-    for name in workspace.connections.names():
-        assert observe(workspace, name).kind == "complete"
-    reconcile(workspace)
-    yield workspace, acting(workspace, "olga", key), acting(workspace, "omar", other), directory, wiki
-    workspace.close()
-
-
-def scim(name: str, url: str, **more: object) -> ConnectionConfig:
-    """A SCIM connection of a twin."""
-    return ConnectionConfig(
-        name=name,
-        app="scim",
-        speaks="scim",
-        owner="olga",
-        url=f"{url}/scim/v2",
-        lag_seconds=0.0,
-        timeout_seconds=5,
-        **more,
-    )
-
-
-def write_hr(folder: Path, ann: str, end: str = "") -> None:
-    """The HR export, with Ann's status."""
-    (folder / "hr.csv").write_text(HR.format(ann=ann, end=end))
-
-
-def carry_out(workspace: Workspace, fence: int, seconds: float = 20) -> None:
-    """Tick until no step is under way."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        tick(workspace, fence)
-        with workspace.store.read() as unit:
-            if all(row["state"] != "running" for row in unit.runs.all()):
-                return
-        time.sleep(0.05)
-    raise AssertionError("the run did not end in time")
-
-
-def test_a_leaver_is_off_in_the_directory_and_in_the_app_and_the_ledger_verifies(company, tmp_path: Path) -> None:
-    workspace, olga, omar, directory, wiki = company
-    write_hr(tmp_path, "terminated", "2026-01-31")
-    observe(workspace, "hr")
-    counts = reconcile(workspace)
-    assert counts["ghost"] == 2
-    plan = make_plan(workspace, PlanKind.LEAVE, "ann@acme.test", olga)
+def test_a_leaver_is_off_in_the_directory_and_in_the_app_and_the_ledger_verifies(company: Company) -> None:
+    workspace = company.workspace
+    company.hr("terminated", "2026-01-31")
+    assert reconcile(workspace)["ghost"] == 2
+    plan = make_plan(workspace, PlanKind.LEAVE, "ann@acme.test", company.olga)
     assert [(step.connection, step.verb) for step in plan.steps] == [
         ("directory", "deactivate"),
         ("wiki", "deactivate"),
     ]
-    assert plan.signal is not None and plan.guard["allowed"]
-    assert approve(workspace, str(plan.number), plan.digest, omar).missing == ()
+    assert plan.steps[1].requires == (plan.steps[0].id,)
+    assert plan.signal is not None
+    assert plan.guard["allowed"]
+    assert approve(workspace, str(plan.number), plan.digest, company.omar).missing == ()
     fence = begin(workspace)
     start(workspace, str(plan.number))
-    carry_out(workspace, fence)
-    assert [entry["verb"] if "verb" in entry else entry["effect"] for entry in directory.entries()] == ["deactivate"]
-    assert len(wiki.entries()) == 1
+    company.carry_out(fence)
+    assert [entry["effect"] for entry in company.directory.entries()] == ["deactivate"]
+    assert [entry["effect"] for entry in company.wiki.entries()] == ["deactivate"]
+    assert company.states() == ["verified", "verified"]
     with workspace.store.read() as unit:
-        states = [row["state"] for row in unit.runs.steps(unit.runs.all()[0]["id"])]
-        assert states == ["verified", "verified"]
         row = unit.plans.find(str(plan.number))
-        assert row is not None and row["state"] == PlanState.DONE
+    assert row is not None
+    assert row["state"] == PlanState.DONE
     assert "ghost" not in reconcile(workspace)
-    report = verify_ledger(workspace, [])
-    assert report.ok, report.problems
+    assert verify_ledger(workspace, []).problems == ()
 
 
-def test_nobody_approves_a_plan_that_he_asked_for_himself(company) -> None:
-    workspace, olga, omar, _, _ = company
-    plan = make_plan(workspace, PlanKind.LEAVE, "ann@acme.test", olga, "resigned today")
+def test_nobody_approves_a_plan_that_he_asked_for_himself(company: Company) -> None:
+    workspace = company.workspace
+    plan = make_plan(workspace, PlanKind.LEAVE, "ann@acme.test", company.olga, "resigned today")
     with pytest.raises(Refusal, match="requester cannot approve"):
-        approve(workspace, str(plan.number), plan.digest, olga)
+        approve(workspace, str(plan.number), plan.digest, company.olga)
     with pytest.raises(Refusal, match="more operator"):
         start(workspace, str(plan.number))
-    assert not approve(workspace, str(plan.number), plan.digest, omar).missing
+    assert not approve(workspace, str(plan.number), plan.digest, company.omar).missing
+
+
+def test_a_person_who_vanished_from_the_hr_export_is_not_a_leaver(company: Company) -> None:
+    lines = (company.folder / "hr.csv").read_text().splitlines(keepends=True)
+    (company.folder / "hr.csv").write_text("".join(line for line in lines if "Ann" not in line))
+    from usher.services.observe import observe
+
+    assert observe(company.workspace, "hr").kind == "complete"
+    counts = reconcile(company.workspace)
+    assert counts["absent"] == 1
+    assert "ghost" not in counts
+    with company.workspace.store.read() as unit:
+        assert unit.findings.signals() == []
+
+
+def test_an_account_that_changed_since_the_approval_is_left_alone(company: Company) -> None:
+    import httpx2
+
+    workspace = company.workspace
+    company.hr("terminated", "2026-01-31")
+    plan = make_plan(workspace, PlanKind.LEAVE, "ann@acme.test", company.olga)
+    approve(workspace, str(plan.number), plan.digest, company.omar)
+    native = plan.steps[1].native_id
+    deleted = httpx2.delete(f"{company.wiki.url}/scim/v2/Users/{native}", headers={"Authorization": "Bearer chaos"})
+    assert deleted.status_code == 204
+    fence = begin(workspace)
+    start(workspace, str(plan.number))
+    company.carry_out(fence)
+    # An account that is gone can do nothing: what was wanted is so, and nothing was sent.
+    assert company.states() == ["verified", "verified"]
+    assert [entry["effect"] for entry in company.wiki.entries()] == ["delete"]

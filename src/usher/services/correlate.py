@@ -25,24 +25,39 @@ REFUSED = "refused"
 def correlate(workspace: Workspace) -> Decisions:
     """Decide every account anew, write what changed, and return every decision.
 
-    What a person decided stays until a person changes it.
+    What a person decided stays until a person changes it. Rows of a source are employments: their links are made
+    when the source is read.
     """
     with workspace.store.begin() as unit:
-        rows = unit.accounts.all()
+        everything = unit.accounts.all()
+        rows = [row for row in everything if row["connection"] not in workspace.people_from]
+        sources = [row for row in everything if row["connection"] in workspace.people_from]
         links = {row["account_id"]: row for row in unit.accounts.links()}
         everybody = people(workspace, unit)
         seen = [seen_of(workspace, row) for row in rows]
         known = [_link(links[one["id"]], one) for one in rows if _is_linked(links.get(one["id"]))]
         keys, refused = _keys(unit), _refused(unit, rows)
-        decided = decide(everybody, keys, seen, known, refused=refused)
+        decided = decide(everybody, keys, seen, known, aliases=workspace.aliases, refused=refused)
         if more := _directory_addresses(workspace, seen, decided, keys):
-            decided = decide(everybody, [*keys, *more], seen, known, refused=refused)
+            decided = decide(everybody, [*keys, *more], seen, known, aliases=workspace.aliases, refused=refused)
         ours = {(row["connection"], row["native_id"]): row for row in rows}
         for decision in decided:
             account = ours.get((decision.connection, decision.account_id))
             if account is not None:
                 _write(unit, account, links.get(account["id"]), decision)
-        return decided
+        return Decisions((*decided.rows, *(_employed(row, links.get(row["id"])) for row in sources)))
+
+
+def _employed(account: Row, link: Row | None) -> Decision:
+    """What is known of a source's own row: it is the person's, or it is nobody's (a service account there)."""
+    person = link["person_id"] if link is not None else None
+    return Decision(
+        connection=account["connection"],
+        account_id=account["native_id"],
+        situation=Situation.LINKED if person else Situation.UNMATCHED,
+        kind=AccountKind(account["kind"]),
+        person_id=person,
+    )
 
 
 def _directory_addresses(

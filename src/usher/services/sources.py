@@ -35,7 +35,9 @@ def refresh(workspace: Workspace, unit: Unit, connection: str, *, complete: bool
         if _ignored(workspace, connection, account) or account.kind.value != "person":
             continue
         seen.add(account.id)
-        touched.add(_employment(workspace, unit, connection, account, known.get(account.id), first=first))
+        person = _employment(workspace, unit, connection, account, known.get(account.id), first=first)
+        touched.add(person)
+        _link(unit, stored["id"], person)
     if complete:
         for key, row in known.items():
             if key not in seen:
@@ -68,6 +70,13 @@ def _employment(
     for signal in signals(before, now, workspace.clock.now(), watched=WATCHED, first_reading=first):
         _keep_signal(unit, person, signal)
     return person
+
+
+def _link(unit: Unit, account: str, person: str) -> None:
+    """A source's row is the person's by definition: it is where the person comes from."""
+    known = unit.accounts.link_of(account)
+    if known is None or known["person_id"] != person:
+        unit.accounts.relink(account, person, "linked", [{"kind": "employment", "person": person}], "usher")
 
 
 def _source_row(workspace: Workspace, row_id: str, source: str, known: Row) -> SourceRow:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from usher.domain.clock import Clock, to_text
 from usher.domain.guard import Limits
@@ -45,9 +44,10 @@ class Workspace:
     heads: Path
     pictures: Path
     snapshots: Path
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    engine_url: str | None = field(default=None, repr=False)
     watch_seconds: tuple[float, ...] = WATCH_SECONDS
     reach: Reach = no_reach
-    details: Mapping[str, Any] = field(default_factory=dict)
 
     def now(self) -> str:
         """The present instant as stored text."""

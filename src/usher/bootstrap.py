@@ -1,0 +1,191 @@
+"""Builds everything from the settings; the only module that may import everything. Console scripts start here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from usher.connectors.contract import Connector
+    from usher.domain.connection import ConnectionConfig
+    from usher.domain.profile import AppProfile
+    from usher.services.workspace import Workspace
+    from usher.settings import Settings
+    from usher.store.configuration import Configuration
+    from usher.store.keys import Keys
+
+
+class WorkspaceOpener:
+    """Opens workspaces as the settings of the moment say; see `entry.cli.context.Opener`."""
+
+    def open(self, folder: Path | None) -> Workspace:
+        """Open the workspace in a folder (None: USHER_WORKSPACE, else this folder or the nearest one above it)."""
+        from usher.services.workspace import Refusal
+        from usher.settings import Settings
+        from usher.store.configuration import read_configuration
+        from usher.store.keys import open_keys
+
+        settings = Settings()
+        home = _find(folder or settings.workspace)
+        if home is None:
+            where = folder or settings.workspace or Path.cwd()
+            raise Refusal(f"{where} is not a workspace: make one with usher init, or name it with --workspace FOLDER")
+        configuration = read_configuration(home)
+        return build(configuration, open_keys(configuration.id, settings.keys_dir), settings)
+
+    def init(self, folder: Path, name: str, zone: str) -> Path:
+        """Make a workspace with its keys, or the missing keys of one that has none yet; returns the keys' folder."""
+        from usher.settings import Settings
+        from usher.store.configuration import is_workspace, read_configuration
+        from usher.store.configurationinit import init_workspace
+        from usher.store.keys import create_keys, key_folder
+
+        settings = Settings()
+        made = init_workspace(folder, name, zone, id=None if is_workspace(folder) else new_workspace_id(name))
+        configuration = read_configuration(folder)
+        keys = key_folder(configuration.id, settings.keys_dir)
+        if not keys.exists():
+            _refuse_second_keys(folder, made)
+            create_keys(configuration.id, settings.keys_dir)
+        self.open(folder).close()
+        return keys
+
+    def keep_secret(self, workspace_folder: Path, connection: str, field: str, value: str) -> None:
+        """Encrypt a secret into the workspace's own store (source `kept`)."""
+        from usher.settings import Settings
+        from usher.store.configuration import read_configuration
+        from usher.store.keys import open_keys
+        from usher.store.secrets import KeptSecrets
+
+        configuration = read_configuration(workspace_folder)
+        keys = open_keys(configuration.id, Settings().keys_dir)
+        KeptSecrets(workspace_folder / "data" / "secrets.json", keys.box()).keep(connection, field, value)
+
+
+def new_workspace_id(name: str) -> str:
+    """An id under which a new workspace's keys lie: two workspaces of one name never share keys."""
+    from usher.domain.clock import SystemClock
+    from usher.domain.ids import IdFactory
+
+    return f"{name}-{IdFactory(SystemClock()).new('wsp')[-8:].lower()}"
+
+
+def _refuse_second_keys(folder: Path, made: tuple[str, ...]) -> None:
+    """A workspace that has worked with keys before must get those back, never others."""
+    from usher.services.workspace import Refusal
+
+    if not made and (folder / "data" / "usher.db").exists():
+        raise Refusal(f"{folder} has data, and its keys are not here: bring them back from where they are kept")
+
+
+def _find(folder: Path | None) -> Path | None:
+    if folder is not None:
+        return folder.resolve() if (folder / "usher.yaml").is_file() else None
+    here = Path.cwd().resolve()
+    return next((place for place in (here, *here.parents) if (place / "usher.yaml").is_file()), None)
+
+
+def build(configuration: Configuration, keys: Keys, settings: Settings) -> Workspace:
+    """Put a workspace together: database, connections, policies and keys; the database is brought up to date."""
+    from usher.catalog.registry import profiles
+    from usher.domain.clock import SystemClock
+    from usher.domain.ids import IdFactory
+    from usher.services.connections import OpenConnections
+    from usher.services.workspace import Workspace
+    from usher.store.database import Store
+    from usher.store.keys import key_folder
+    from usher.store.repository import dump
+    from usher.store.secrets import KeptSecrets, Secrets
+
+    folder = configuration.folder
+    data = folder / "data"
+    data.mkdir(exist_ok=True)
+    clock = SystemClock()
+    ids = IdFactory(clock)
+    store = Store(settings.database_url or f"sqlite:///{data / 'usher.db'}", configuration.main.name, clock, ids)
+    store.migrate()
+    with store.begin() as unit:
+        unit.keep_configuration(configuration.digest, dump(dict(configuration.texts)))
+    kept = KeptSecrets(data / "secrets.json", keys.box())
+    registry = profiles(folder / "apps")
+    connections = OpenConnections(
+        configuration.connections,
+        lambda config: _profile(registry.get, registry.names(), config),
+        {"scim": _scim, "csv": _csv, "person": _person, "browser": _browser},
+        Secrets(folder, kept, os.environ),
+        folder,
+        data / "pictures",
+    )
+    directories = tuple(name for name, config in configuration.connections.items() if config.part == "idp")
+    return Workspace(
+        name=configuration.main.name,
+        folder=folder,
+        store=store,
+        clock=clock,
+        ids=ids,
+        connections=connections,
+        policies=configuration.policies,
+        rules=configuration.main.rules,
+        limits=configuration.main.limits,
+        contracts=configuration.contracts,
+        aliases=configuration.main.aliases,
+        configuration=configuration.digest,
+        people_from=configuration.people_from or directories,
+        zone=configuration.main.zone,
+        ledger_key=keys.ledger_key,
+        ledger_public_key=keys.ledger_public_key,
+        heads=(settings.heads_dir or key_folder(configuration.id, settings.keys_dir) / "heads"),
+        pictures=data / "pictures",
+        snapshots=data / "snapshots",
+        watch_seconds=settings.watch_seconds,
+        engine_url=settings.engine_url,
+    )
+
+
+def _profile(get: Callable[[str], AppProfile], names: tuple[str, ...], config: ConnectionConfig) -> AppProfile:
+    """The app's guide; a generic way of speaking needs none, and then the app is known by its connection's name."""
+    from usher.domain.profile import AppProfile
+
+    if config.app in names:
+        return get(config.app)
+    if config.speaks == "browser":
+        return get(config.app)
+    return AppProfile(app=config.app, title=config.name.replace("-", " ").capitalize(), speaks=config.speaks)
+
+
+def _scim(config: ConnectionConfig, profile: AppProfile) -> Connector:
+    from usher.connectors.scim import ScimConnector
+
+    return ScimConnector(config, profile)
+
+
+def _csv(config: ConnectionConfig, profile: AppProfile) -> Connector:
+    from usher.connectors.csv_folder import CsvConnector
+
+    return CsvConnector(config, profile)
+
+
+def _person(config: ConnectionConfig, profile: AppProfile) -> Connector:
+    from usher.connectors.person import PersonConnector
+
+    return PersonConnector(config, profile)
+
+
+def _browser(config: ConnectionConfig, profile: AppProfile) -> Connector:
+    from usher.connectors.browser.connector import BrowserConnector
+
+    return BrowserConnector(config, profile)
+
+
+def main() -> None:
+    """The `usher` command."""
+    from usher.entry.cli.app import run
+    from usher.entry.cli.context import Context
+
+    run(Context(WorkspaceOpener()))
+
+
+if __name__ == "__main__":
+    main()
