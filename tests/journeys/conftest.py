@@ -23,7 +23,7 @@ from usher.services.reconcile import reconcile
 from usher.services.workspace import Workspace
 
 HR = """employment_id,employee_number,first_name,last_name,email,status,start_date,end_date,department,title
-C1,E1,Ann,Archer,ann@acme.test,{ann},2020-01-01,{end},{department},Account Executive
+C1,E1,Ann,Archer,ann@acme.test,{ann},2020-01-01,{end},{department},{title}
 C2,E2,Ben,Brook,ben@acme.test,active,2021-01-01,,IT,Engineer
 C3,E3,Cleo,Crane,cleo@acme.test,active,2021-01-01,,IT,Engineer
 {more}"""
@@ -53,9 +53,16 @@ class Company:
     directory: Running
     wiki: Running
 
-    def hr(self, ann: str = "active", end: str = "", department: str = "Sales", more: str = "") -> None:
+    def hr(
+        self,
+        ann: str = "active",
+        end: str = "",
+        department: str = "Sales",
+        title: str = "Account Executive",
+        more: str = "",
+    ) -> None:
         """Write the HR export, and read it."""
-        text = HR.format(ann=ann, end=end, department=department, more=more)
+        text = HR.format(ann=ann, end=end, department=department, title=title, more=more)
         (self.folder / "hr.csv").write_text(text)
         observe(self.workspace, "hr")
 

@@ -42,12 +42,20 @@ def test_a_joiner_gets_what_policy_gives_and_is_seen_with_it(company: Company) -
     assert {"directory", "wiki", "hr"} == set(held)
 
 
-def test_a_mover_loses_what_policy_no_longer_gives(company: Company) -> None:
+def test_a_mover_gets_what_policy_says_now_and_loses_what_it_no_longer_gives(company: Company) -> None:
     workspace = company.workspace
-    with pytest.raises(Refusal, match="nothing to do"):
-        make_plan(workspace, PlanKind.LEAVE, "nobody@acme.test", company.olga)
-    company.hr(department="Marketing")
+    company.hr(department="Marketing", title="Content Manager")
     plan = make_plan(workspace, PlanKind.MOVE, "E1", company.olga)
-    verbs = [(step.connection, str(step.verb)) for step in plan.steps]
-    assert ("directory", "update") in verbs
     assert plan.signal is not None
+    assert [(step.connection, str(step.verb), step.entitlement) for step in plan.steps] == [
+        ("directory", "grant", "group:all-staff"),
+        ("directory", "update", None),
+        ("wiki", "deactivate", None),
+    ]
+    approve(workspace, str(plan.number), plan.digest, company.omar)
+    fence = begin(workspace)
+    start(workspace, str(plan.number))
+    company.carry_out(fence)
+    assert company.states() == ["verified"] * 3
+    with pytest.raises(Refusal, match="nothing to do"):
+        make_plan(workspace, PlanKind.MOVE, "E1", company.olga)

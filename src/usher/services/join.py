@@ -42,6 +42,9 @@ def draft_move(draft: Draft, unit: Unit, assignments: Assignments) -> None:
         if not account.state.can_sign_in or connection not in governed:
             continue
         wanted = assignments.entitlements(connection) | assignments.undecided(connection)
+        if connection not in assignments.connections() and not wanted:
+            _close(draft, row)
+            continue
         cites = assignments.cites(connection)
         asked = f"no policy line gives it ({cites[0] if cites else 'nothing is assigned in this app'})"
         for extra in sorted(extras(account, wanted, governed[connection])):
@@ -55,6 +58,18 @@ def draft_move(draft: Draft, unit: Unit, assignments: Assignments) -> None:
                 entitlement=extra,
             )
         _set_attributes(draft, row, account, assignments)
+
+
+def _close(draft: Draft, row: Row) -> None:
+    """Policy speaks of this app and gives this person nothing there any more."""
+    draft.add(
+        row["connection"],
+        Verb.DEACTIVATE,
+        "no policy line gives this person an account here any more",
+        account=row,
+        before=state_of(row),
+        after={"can_sign_in": False},
+    )
 
 
 def governed_kinds(draft: Draft) -> dict[str, frozenset[str]]:
