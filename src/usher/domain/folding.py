@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
 
 
 def fold(text: str) -> str:
     """Return the text for comparison: NFKC, casefold, no space around it, single spaces inside."""
+    if text.isascii():
+        return " ".join(text.lower().split())
     return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).split())
 
 
@@ -33,10 +36,15 @@ def without_plus(address: str) -> str:
     return f"{local.partition('+')[0]}@{host}"
 
 
+@lru_cache(maxsize=100_000)
 def name_words(*names: str | None) -> frozenset[str]:
     """Return the folded words of names without accents, so that `José Núñez` and `Jose Nunez` agree."""
     folded = " ".join(fold(name) for name in names if name)
-    bare = "".join(c for c in unicodedata.normalize("NFD", folded) if not unicodedata.combining(c))
+    bare = (
+        folded
+        if folded.isascii()
+        else "".join(c for c in unicodedata.normalize("NFD", folded) if not unicodedata.combining(c))
+    )
     return frozenset(word for word in re.split(r"[\W_]+", bare) if word)
 
 
