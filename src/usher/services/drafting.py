@@ -91,9 +91,10 @@ class Draft:
 
     def _agree(self, connection: str, account: Account | None) -> dict[str, str]:
         """A key that can change hands is believed only together with the name seen beside it."""
-        if self.workspace.connections.config(connection).key != "mutable" or account is None:
+        if self.workspace.connections.config(connection).key != "mutable":
             return {}
-        return {"display_name": account.display_name} if account.display_name else {}
+        name = self.person.label if account is None else account.display_name
+        return {"display_name": name} if name else {}
 
     def _cost(self, connection: str, verb: Verb, account: Account | None, entitlement: str | None) -> str | None:
         contract = self.workspace.contracts.get(connection)

@@ -45,6 +45,8 @@ class BrowserConnector(Connector):
         self.config = config
         self.profile = profile
         self.recipe: Recipe = read_recipe(profile.recipe)
+        asked = {name for step in self.recipe.create for name in step.names()}
+        self.creates_with = frozenset({"role"} & asked)
         self._code_used = -1
         self.on_start: Callable[[int], None] = lambda pid: None
         """Told the process id of each job."""
@@ -61,7 +63,8 @@ class BrowserConnector(Connector):
     def facts_of(self, capability: Capability) -> VerbFacts:
         """Every verb looks first and does nothing where nothing is left to do; a create is found again by its id."""
         if capability is Capability.CREATE:
-            return VerbFacts(idempotent=False, natural_key="user_name", unique=False, lag=self.config.lag_seconds)
+            unique = self.recipe.accounts.rows.unique
+            return VerbFacts(idempotent=False, natural_key="user_name", unique=unique, lag=self.config.lag_seconds)
         return VerbFacts(idempotent=capability in _VERBS, lag=self.config.lag_seconds)
 
     def check(self, call: Call) -> None:
@@ -83,6 +86,8 @@ class BrowserConnector(Connector):
 
     def create(self, wanted: Account, call: Call) -> Receipt:
         """Make an account with the one role that `wanted` holds; Rejected where the recipe needs what is not given."""
+        if not self.recipe.create:
+            raise Unsupported(f"the recipe of {self.app} does not say how to create")
         roles = sorted(text.partition(":")[2] for text in wanted.entitlements if text.startswith("role:"))
         if self.recipe.roles == "set" and len(roles) != 1:
             raise Rejected(f"create of {wanted.user_name}: expected exactly one role, got {len(roles)}")
@@ -99,6 +104,8 @@ class BrowserConnector(Connector):
 
     def update(self, account_id: str, changes: Mapping[str, str], call: Call) -> Receipt:
         """Set the name or the address, as far as the recipe knows their fields."""
+        if not self.recipe.update:
+            raise Unsupported(f"the recipe of {self.app} does not say how to update")
         known = {name for step in self.recipe.update for name in step.names()}
         variables = {"id": account_id}
         for attribute, value in changes.items():
