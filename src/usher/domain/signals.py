@@ -104,8 +104,10 @@ def _lifecycle(previous: SourceRow | None, current: SourceRow, now: datetime) ->
         kind = SignalKind.JOINER if over else SignalKind.STAYS
         since = current.starts if over and current.starts != previous.starts else None
         return (_signal(kind, current, since or current.said_at or now, now),)
-    if current.starts != previous.starts and current.starts is not None and current.starts > now:
-        return (_signal(SignalKind.JOINER, current, current.starts, now),)
+    moved = current.starts != previous.starts and current.starts is not None and current.starts > now
+    begun = previous.status is EmploymentStatus.PENDING and current.status is EmploymentStatus.ACTIVE
+    if moved or begun:
+        return (_signal(SignalKind.JOINER, current, current.starts or current.said_at or now, now),)
     return ()
 
 

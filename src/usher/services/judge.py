@@ -57,9 +57,17 @@ def _effect(workspace: Workspace, unit: Unit, step: PlannedStep) -> Effect:
         verb=step.verb,
         person_id=step.person,
         privileged=row is not None and _is_admin(row),
+        kind_of_loss=_takes_silently(row, step),
         deactivated=row is not None and not account_of(row).state.can_sign_in,
         detail=step.entitlement or "",
     )
+
+
+def _takes_silently(row: Row | None, step: PlannedStep) -> bool:
+    """A demotion is a loss though it is granted, and so is blanking an attribute though it is an update."""
+    if row is not None and step.verb is Verb.GRANT and (step.entitlement or "").startswith("role:"):
+        return _is_admin(row) and fold((step.entitlement or "").partition(":")[2]) not in ADMIN_WORDS
+    return step.verb is Verb.UPDATE and any(value == "" for value in step.wanted.values())
 
 
 def _history(workspace: Workspace, unit: Unit, plan_id: str | None) -> list[Done]:

@@ -126,3 +126,12 @@ def test_a_last_day_without_a_time_ends_with_the_day_in_the_persons_zone(zone, e
 def test_a_day_with_a_changed_clock_is_as_long_as_it_is():
     day = date(2026, 3, 29)
     assert end_of_day(day, "Europe/Berlin") - start_of_day(day, "Europe/Berlin") == timedelta(hours=23)
+
+
+def test_a_pending_employment_that_becomes_active_is_a_joiner_once() -> None:
+    starts = NOW - timedelta(days=1)
+    before = SourceRow(source="hr", row_id="C1", status=EmploymentStatus.PENDING, starts=starts)
+    after = SourceRow(source="hr", row_id="C1", status=EmploymentStatus.ACTIVE, starts=starts)
+    (signal,) = signals(before, after, NOW)
+    assert (signal.kind, signal.due, signal.true_at) == (SignalKind.JOINER, True, starts)
+    assert signals(after, after, NOW) == ()
