@@ -1,0 +1,197 @@
+"""One run of the fault harness: a company in foul weather, workers that are killed, and the checker's judgement."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.faults.checker import COUNTERS, Judgement, check
+from tests.faults.clerk import Clerk
+from tests.faults.company import Standing, build
+from tests.faults.evidence import gather
+from tests.faults.invent import Weather, apps_of
+from tests.faults.nemesis import Kill, Nursery, every_boundary, random_kills
+from tests.helpers.running import Twins
+
+from usher.services.record import verify_ledger
+from usher.services.run import start
+
+LIVE = ("ready", "acting", "unknown", "acknowledged", "verified", "waiting for a person")
+PATIENCE_SECONDS = 120.0
+LATE_ADOPTION_SECONDS = 20.0
+"""How long a parked step that the journal shows as done may wait for the look that adopts it."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run is made of; the same settings give the same company, weather and deaths."""
+
+    seed: int = 1
+    plans: int = 40
+    kills: int = 20
+    boundary_rounds: int = 0
+    """Deaths at every boundary in turn, so many rounds, instead of `kills` random ones."""
+    lag: str = "mixed"
+    unique: bool = True
+    weather: Weather = field(default_factory=Weather)
+    events: tuple[str, ...] = ()
+
+
+@dataclass
+class Result:
+    """What a run gave."""
+
+    settings: Settings
+    judgement: Judgement
+    kills: Counter[str]
+    adopted: int
+    was_parked: int
+    lies: int
+    settled: bool
+    ledger: tuple[str, ...]
+    seconds: float
+
+    @property
+    def clean(self) -> bool:
+        """True where no promise was broken, nothing hangs and the ledger verifies."""
+        return self.judgement.clean and self.settled and not self.ledger
+
+    def table(self) -> str:
+        """The counters and numbers as lines of text, the broken promises below."""
+        one = self.settings
+        rows = [(name, str(count)) for name, count in self.judgement.counts().items()]
+        rows += [(name, str(count)) for name, count in self.judgement.facts.items()]
+        rows += [
+            ("ever parked", str(self.was_parked)),
+            ("adopted", str(self.adopted)),
+            ("said too early", str(self.lies)),
+            ("kills", str(self.kills.total())),
+            ("settled", "yes" if self.settled else "NO"),
+            ("ledger", "verified" if not self.ledger else "BROKEN"),
+            ("seconds", f"{self.seconds:.0f}"),
+            ("seed", str(one.seed)),
+            ("lag", one.lag),
+            ("unique", "yes" if one.unique else "no"),
+        ]
+        lines = [f"{name:<18}{value:>8}" for name, value in rows]
+        lines += [f"{name}: {line}" for name in COUNTERS for line in self.judgement.broken[name]]
+        lines += [f"ledger: {line}" for line in self.ledger]
+        return "\n".join(lines)
+
+
+def run(folder: Path, settings: Settings) -> Result:
+    """Build a company in a folder, torment it, wait until nothing moves any more, and judge it."""
+    begun = time.monotonic()
+    twins = Twins(folder / "servers")
+    try:
+        apps = apps_of(settings.lag, settings.unique)
+        standing = build(folder, twins, settings.seed, settings.plans, apps=apps, events=settings.events)
+        return _torment(standing, settings, begun)
+    finally:
+        twins.stop()
+
+
+def _torment(standing: Standing, settings: Settings, begun: float) -> Result:
+    kills = list(_kills(settings))
+    struck: Counter[str] = Counter()
+    clerk = Clerk(standing, settings.seed)
+    nursery = Nursery(standing.folder / "worker.log")
+    try:
+        standing.blow(settings.weather)
+        clerk.start()
+        waiting = [str(plan.number) for plan in standing.plans]
+        share = -(-len(waiting) // max(1, len(kills) // 2))  # all have begun when half of the deaths are over
+        for place, kill in enumerate(kills):
+            for number in waiting[place * share : (place + 1) * share]:
+                start(standing.workspace, number)
+            struck[_live_and_die(standing, nursery, kill)] += 1
+            forget_engine(standing.folder, settings.seed, place)
+            if settings.boundary_rounds and not _moving(standing):
+                break
+        for number in waiting[len(kills) * share :] if kills else waiting:
+            start(standing.workspace, number)
+        nursery.start(standing.folder)
+        settled = _settle(standing)
+        nursery.end(signal.SIGTERM)
+    finally:
+        nursery.stop()
+        clerk.stop()
+    return _judge(standing, settings, struck, clerk.lies, settled, begun)
+
+
+def _kills(settings: Settings) -> Iterable[Kill]:
+    if settings.boundary_rounds:
+        return every_boundary(settings.boundary_rounds)
+    return random_kills(settings.seed, settings.kills)
+
+
+def _live_and_die(standing: Standing, nursery: Nursery, kill: Kill) -> str:
+    """Let a worker live until its planned death; returns where it died."""
+    nursery.start(standing.folder, kill)
+    code = nursery.wait(kill.seconds)
+    if code is None:
+        nursery.end(signal.SIGKILL)
+        return "by the clock"
+    assert code == -signal.SIGKILL, f"a worker ended by itself with {code}:\n{nursery.log.read_text()[-4000:]}"
+    return kill.boundary or "by the clock"
+
+
+def forget_engine(folder: Path, seed: int, place: int) -> None:
+    """Every other time, take the engine's own database away: our rows are the only truth."""
+    if random.Random(f"engine {seed} {place}").random() < 0.5:
+        for path in (folder / "workspace" / "data").glob("engine.db*"):
+            path.unlink()
+
+
+def _moving(standing: Standing) -> bool:
+    """Whether any step of any run is still on its way by itself."""
+    with standing.workspace.store.read() as unit:
+        rows = [row for run in unit.runs.all() for row in unit.runs.steps(run["id"])]
+    return any(row["state"] in LIVE for row in rows)
+
+
+def _settle(standing: Standing) -> bool:
+    """Wait until nothing moves, and until late looks have adopted what they can; False where that takes too long."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while _moving(standing):
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.25)
+    until = time.monotonic() + LATE_ADOPTION_SECONDS
+    while time.monotonic() < until and (check(gather(standing)).facts["parked though done"] or _moving(standing)):
+        time.sleep(0.5)
+    return True
+
+
+def _judge(
+    standing: Standing, settings: Settings, struck: Counter[str], lies: int, settled: bool, begun: float
+) -> Result:
+    judgement = check(gather(standing))
+    report = verify_ledger(standing.workspace, [])
+    with standing.workspace.store.read() as unit:
+        steps = [row for run in unit.runs.all() for row in unit.runs.steps(run["id"])]
+        adopted = sum(any(one["kind"] == "adopt" for one in unit.runs.receipts(row["id"])) for row in steps)
+        was_parked = sum(any(one["event"] == "step:step:park" for one in unit.ledger.about(row["id"])) for row in steps)
+    standing.workspace.close()
+    return Result(
+        settings=settings,
+        judgement=judgement,
+        kills=struck,
+        adopted=adopted,
+        was_parked=was_parked,
+        lies=lies,
+        settled=settled,
+        ledger=tuple(str(problem) for problem in report.problems),
+        seconds=time.monotonic() - begun,
+    )
+
+
+def runs(folder: Path, all_settings: Iterable[Settings]) -> Iterator[Result]:
+    """Several runs, one after the other, each in a folder of its own."""
+    for number, settings in enumerate(all_settings, 1):
+        yield run(folder / f"run-{number}", settings)
