@@ -27,31 +27,21 @@ class RecipeError(Exception):
         self.problems = tuple(problems)
 
 
-def _many(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else value
+def _checked_word(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if not value.strip():
+        raise Expected("text that is not empty")
+    if set(_VARIABLE.findall(value)) - VARIABLES:
+        raise Expected("only variables among " + ", ".join(f"${known}" for known in sorted(VARIABLES)))
+    return value
 
 
-def _known_variables(words: Sequence[str]) -> Sequence[str]:
-    for word in words:
-        if not word.strip():
-            raise Expected("text that is not empty")
-        for name in _VARIABLE.findall(word):
-            if name not in VARIABLES:
-                raise Expected("only variables among " + ", ".join(f"${known}" for known in sorted(VARIABLES)))
-    return words
-
-
+Text = Annotated[str, BeforeValidator(_checked_word)]
 Words = Annotated[
-    tuple[str, ...], BeforeValidator(_many), Field(min_length=1), BeforeValidator(lambda v: _checked_words(v))
+    tuple[Text, ...], Field(min_length=1), BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)
 ]
 """One label, or alternates of which the console shows exactly one."""
-Text = Annotated[str, BeforeValidator(lambda v: _checked_words((v,))[0])]
-
-
-def _checked_words(value: Any) -> Any:
-    if isinstance(value, tuple | list) and all(isinstance(word, str) for word in value):
-        return tuple(_known_variables(value))
-    return value
 
 
 def substitute(text: str, variables: dict[str, str]) -> str:
@@ -296,7 +286,7 @@ class Rows(Strict):
     also: tuple[Words, ...] = ()
     """Columns that must agree with what is known of the person before a write, because the id can change hands."""
     unique: bool = False
-    """True where the app never lists an id twice: a write then needs no look at the other pages."""
+    """True where the app keeps ids unique: a write then needs no look at the other pages for a second row."""
 
 
 class Next(Target):

@@ -180,6 +180,8 @@ class Runner:
         if verb == "create":
             self._refuse_existing()
         elif self._holds(name, after, place + 1):
+            # Whoever has no right to write learns it here too, although nothing is left to press.
+            self._need_leave(f"{name} step {place + 1}: {writing.said()}, which is not needed any more")
             return self._result(already=True)
         if verb == "create" or actor.row is None or any(step.click or step.fill for step in after):
             self._fresh()
@@ -268,8 +270,7 @@ class Runner:
         ready = actor.ready_to_write(step.click, creating=creating)
         self._keep(self.session.picture("before"))
         self._progress("ready to write")
-        if not self._ask_leave(actor.words_of(step.click)):
-            raise NotPermitted(f"{line}: leave was refused")
+        self._need_leave(actor.words_of(step.click))
         self.wrote = True
         page_before = plain(self.session.page.inner_text("body"))
         self.session.gate.sent.clear()
@@ -283,8 +284,11 @@ class Runner:
             raise
         finally:
             self.session.gate.open = False
-        self._keep(self.session.picture("after"))
         self._refused(page_before)
+
+    def _need_leave(self, what: str) -> None:
+        if not self._ask_leave(what):
+            raise NotPermitted(f"{what}: leave was refused")
 
     def _refused(self, page_before: str) -> None:
         """Raise what the console itself says against the write, if it says anything that it did not say before."""

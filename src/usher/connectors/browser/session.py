@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
+import secrets
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
-from playwright.sync_api import Dialog, Locator, Page, Request, Response, Route, WebSocketRoute, sync_playwright
+from playwright.sync_api import (
+    Dialog,
+    Locator,
+    Page,
+    Request,
+    Response,
+    Route,
+    WebSocketRoute,
+    sync_playwright,
+)
+from playwright.sync_api import (
+    Error as PlaywrightError,
+)
 
 from usher.connectors.browser.in_page import OUTLINE
 from usher.connectors.errors import AccessLost
@@ -41,6 +56,10 @@ class Gate:
         self.sent: list[str] = []
         self.answers: list[int] = []
 
+    def knows(self, url: str) -> bool:
+        """True for an address of a named origin."""
+        return origin_of(url) in self._origins
+
     def handle(self, route: Route) -> None:
         """Let one request pass or stop it."""
         request = route.request
@@ -69,11 +88,6 @@ class Gate:
         if request.is_navigation_request():
             self.trespasses.append(f"an address outside the app ({origin_of(request.url)})")
 
-    def watch(self, request: Request) -> None:
-        """Catch what a redirect leads to, which no route sees."""
-        if request.redirected_from is not None and origin_of(request.url) not in self._origins:
-            self.refuse_origin(request)
-
     def answered(self, response: Response) -> None:
         """Note the status of an answer to a write."""
         if response.request.method not in READS and self.open:
@@ -89,6 +103,7 @@ class Session:
         self._chromium = chromium
         self._pictures = pictures
         self._count = 0
+        self._prefix = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(3)}"
         allowed = [base_url, *origins]
         self._hosts = {urlsplit(origin).hostname or "" for origin in allowed}
         self.gate = Gate(allowed, harmless)
@@ -103,7 +118,11 @@ class Session:
             self._browser = self._playwright.chromium.launch(
                 executable_path=self._chromium,
                 chromium_sandbox=os.geteuid() != 0,
-                args=[f"--host-resolver-rules=MAP * ~NOTFOUND,{excluded}", "--disable-background-networking"],
+                args=[
+                    f"--host-resolver-rules=MAP * ~NOTFOUND,{excluded}",
+                    "--disable-background-networking",
+                    "--disable-gpu",
+                ],
             )
         except BaseException:
             self._playwright.stop()
@@ -120,9 +139,9 @@ class Session:
         self._context.route_web_socket("**/*", self.gate.handle_socket)
         self.page: Page = self._context.new_page()
         self._context.on("page", lambda popup: popup.close())
-        self._context.on("request", self.gate.watch)
         self._context.on("response", self.gate.answered)
         self.page.on("dialog", self._question)
+        self._watch_redirects()
         return self
 
     def __exit__(
@@ -132,6 +151,26 @@ class Session:
             self._browser.close()
         finally:
             self._playwright.stop()
+
+    def _watch_redirects(self) -> None:
+        """Stop an answer that redirects to an origin that is not named; routes see first requests only."""
+        wire = self._context.new_cdp_session(self.page)
+
+        def answered(event: dict[str, Any]) -> None:
+            headers = {header["name"].lower(): header["value"] for header in event.get("responseHeaders", ())}
+            target = headers.get("location")
+            leads_out = 300 <= event.get("responseStatusCode", 0) < 400 and target is not None
+            request = {"requestId": event["requestId"]}
+            with contextlib.suppress(PlaywrightError):  # the page may be gone by now
+                if leads_out and not self.gate.knows(urljoin(event["request"]["url"], str(target))):
+                    if event.get("resourceType") == "Document":
+                        self.gate.trespasses.append(f"a redirect outside the app ({origin_of(str(target))})")
+                    wire.send("Fetch.failRequest", {**request, "errorReason": "BlockedByClient"})
+                else:
+                    wire.send("Fetch.continueRequest", request)
+
+        wire.on("Fetch.requestPaused", answered)
+        wire.send("Fetch.enable", {"patterns": [{"urlPattern": "*", "requestStage": "Response"}]})
 
     def _question(self, dialog: Dialog) -> None:
         if dialog.message.strip() in self.accepts:
@@ -152,7 +191,10 @@ class Session:
             return None
         self._pictures.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._count += 1
-        path = self._pictures / f"{self._count:02}-{re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-')}.png"
+        path = (
+            self._pictures
+            / f"{self._prefix}-{self._count:02}-{re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-')}.png"
+        )
         target = of or self._main_region()
         masks = [self.page.locator("input[type=password], input[autocomplete=one-time-code]"), *self.secret_fields]
         target.screenshot(path=path, mask=masks, animations="disabled", caret="hide", timeout=5000)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -55,24 +54,11 @@ def address(name: tuple[str, str]) -> str:
     return f"{name[0]}.{name[1]}@acme.test".lower()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs a browser where there is none."""
-    if chromium() is None:
-        for item in items:
-            if item.get_closest_marker("needs") is not None:
-                item.add_marker(pytest.mark.skip(reason="no Chromium is installed"))
-
-
-def chromium() -> str | None:
-    """The browser of this machine."""
-    return os.environ.get("USHER_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-
-
 class Console:
     """A console twin in its own process."""
 
-    def __init__(self, folder: Path, options: tuple[str, ...] = ()) -> None:
-        self.folder, self.options = folder, options
+    def __init__(self, folder: Path, options: tuple[str, ...] = (), people: int = len(PEOPLE)) -> None:
+        self.folder, self.options, self.people = folder, options, PEOPLE[:people]
         folder.mkdir(parents=True, exist_ok=True)
         self._write_seed(folder / "seed.csv")
         self.start()
@@ -81,7 +67,7 @@ class Console:
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["first_name", "last_name", "email", "role", "team", "modules", "status", "last_active"])
-            for first, last, role, status in PEOPLE:
+            for first, last, role, status in self.people:
                 writer.writerow([first, last, address((first, last)), role, "Enterprise East", "", status, ""])
 
     def start(self) -> None:
@@ -115,8 +101,8 @@ def consoles(tmp_path: Path) -> Iterator[Callable[..., Console]]:
     """Start consoles with options; all of them end with the test."""
     started: list[Console] = []
 
-    def start(*options: str) -> Console:
-        started.append(Console(tmp_path / f"console-{len(started)}", options))
+    def start(*options: str, people: int = len(PEOPLE)) -> Console:
+        started.append(Console(tmp_path / f"console-{len(started)}", options, people))
         return started[-1]
 
     yield start
