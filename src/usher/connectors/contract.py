@@ -107,6 +107,8 @@ class Connector(ABC):
 
     app: ClassVar[str]
     facts: Mapping[Capability, VerbFacts] = {}
+    reads_whole: bool = False
+    """True where reading one account costs as much as reading the list: one listing then answers several looks."""
     creates_with: frozenset[str] = frozenset()
     """Kinds of entitlement (`role`, `module`, ...) that `create` sets at once from `wanted.entitlements`."""
 

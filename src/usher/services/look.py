@@ -39,6 +39,17 @@ def look(workspace: Workspace, planned: PlannedStep, native_id: str | None) -> S
     return Sight(connector.find(native_id or planned.native_id or "", call))
 
 
+def sight_in(listing: Iterable[Account], row: Row) -> Sight:
+    """What a whole fresh listing shows of one step's account."""
+    planned = PlannedStep.of(load(row["document"]))
+    native_id = row["native_id"] or planned.native_id
+    if planned.verb is Verb.CREATE or native_id is None:
+        name = planned.user_name.casefold()
+        named = tuple(account for account in listing if account.user_name.casefold() == name)
+        return Sight(None, named) if len(named) > 1 else Sight(named[0] if named else None)
+    return Sight(next((account for account in listing if account.id == native_id), None))
+
+
 def disagreement(planned: PlannedStep, account: Account | None) -> str | None:
     """Say where a second attribute does not agree, so that nothing is written to another person's account."""
     if account is None:
@@ -59,6 +70,6 @@ def is_ours(planned: PlannedStep, account: Account, intents: Iterable[Row]) -> b
     showed no such account. A create that the app surely refused proves nothing.
     """
     wanted = planned.wanted.get("external_id")
-    if wanted is not None and account.external_id == wanted:
-        return True
+    if wanted is not None and account.external_id is not None:
+        return bool(account.external_id == wanted)
     return any(intent["outcome"] in MAY_BE_DONE and load(intent["saw"])["exists"] is False for intent in intents)

@@ -47,6 +47,7 @@ class BrowserConnector(Connector):
         self.recipe: Recipe = read_recipe(profile.recipe)
         asked = {name for step in self.recipe.create for name in step.names()}
         self.creates_with = frozenset({"role"} & asked)
+        self.reads_whole = True
         self._code_used = -1
         self.on_start: Callable[[int], None] = lambda pid: None
         """Told the process id of each job."""

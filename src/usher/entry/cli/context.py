@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from usher.services.workspace import Workspace
+if TYPE_CHECKING:
+    from usher.services.workspace import Workspace
 
 
 class Opener(Protocol):
@@ -30,12 +33,27 @@ class Opener(Protocol):
 
 @dataclass(slots=True)
 class Context:
-    """One invocation: the opener, the folder that was named, and whether JSON was asked for."""
+    """One invocation: the opener, the folder that was named, and whether JSON was asked for.
+
+    `log_folder` is where the log of an internal failure goes, once a workspace is known.
+    """
 
     opener: Opener
     folder: Path | None = None
     as_json: bool = False
+    log_folder: Path | None = None
 
     def workspace(self) -> Workspace:
         """The opened workspace."""
-        return self.opener.open(self.folder)
+        workspace = self.opener.open(self.folder)
+        self.log_folder = workspace.folder / "data"
+        return workspace
+
+    @contextmanager
+    def opened(self) -> Iterator[Workspace]:
+        """The opened workspace, given back at the end of the command."""
+        workspace = self.workspace()
+        try:
+            yield workspace
+        finally:
+            workspace.close()

@@ -8,17 +8,17 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 from usher.entry.cli.context import Context
-from usher.entry.cli.demo_ending import Ending, write_summary
-from usher.entry.cli.demo_people import Clerk, Signers, change_hr, story_of
-from usher.entry.cli.demo_run import carry_out, show_findings, show_plan
-from usher.entry.cli.stack import Stack, fill_workspace
-from usher.services.workspace import Refusal, Workspace
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from usher.entry.cli.demo_ending import Ending
+    from usher.services.workspace import Workspace
 
 SECONDS = 300.0
 """How long the runs may take before the demo gives up."""
@@ -39,9 +39,13 @@ def demo(
 
     Starts a directory, a wiki, a console without an API and an app that only a person can change, all on this
     machine, and ends exactly those. Kills its own worker once on the way. Ends 0 only if every step was verified.
-
-    Examples: `usher demo`, `usher demo --yes`, `usher demo --folder /tmp/acme --keep`
     """
+    from rich.console import Console
+
+    from usher.entry.cli.demo_ending import write_summary
+    from usher.entry.cli.stack import Stack, fill_workspace
+    from usher.services.workspace import Refusal
+
     context: Context = ctx.obj
     console = Console(stderr=False)
     started = time.monotonic()
@@ -74,6 +78,9 @@ def demo(
 
 def _play(workspace: Workspace, folder: Path, example: Path, console: Console, *, yes: bool, seconds: float) -> Ending:
     from usher.domain.plan import PlanKind
+    from usher.entry.cli.demo_ending import Ending
+    from usher.entry.cli.demo_people import Clerk, Signers, change_hr, story_of
+    from usher.entry.cli.demo_run import carry_out, show_findings, show_plan
     from usher.services.observe import observe
     from usher.services.plan import make_plan
     from usher.services.reconcile import reconcile

@@ -76,9 +76,7 @@ class Ending:
             lines=(
                 _added(accounts, joiner, (DIRECTORY, *apps), readings),
                 Line("mapped_in_crm", "mapped in the CRM", "not yet", "Acme has no CRM in this demo"),
-                Line(
-                    "visible_in_rollup", "visible in the roll-up", "not yet", "the roll-up comes with tally"
-                ),
+                Line("visible_in_rollup", "visible in the roll-up", "not yet", "the roll-up comes with tally"),
                 _modules(accounts, joiner, workspace),
                 _removed("removed_in_idp", "removed in the IdP", accounts, leaver, (DIRECTORY,), readings),
                 _removed("removed_in_app", "removed in the app", accounts, leaver, apps, readings),

@@ -129,12 +129,12 @@ class Clerk:
     def _change(self, step: dict[str, Any]) -> None:
         file = self.folder / "data" / "expenses" / "users.csv"
         if step["verb"] == "deactivate":
-            _change(self.example, file, f"email={step['user_name']}", "status=inactive")
+            _change(self.example, file, f"login={step['user_name']}", "status=inactive")
         elif step["verb"] == "create":
             wanted = step["wanted"]
             role = next((e.partition(":")[2] for e in wanted["entitlements"] if e.startswith("role:")), "member")
-            words = (f"id=X{wanted['employee_number']}", f"login={step['user_name'].partition('@')[0]}",
-                     f"email={wanted['emails'][0]}", f"full name={wanted['display_name']}", f"role={role}",
+            words = (f"id=X{wanted['employee_number']}", f"login={step['user_name']}",
+                     f"email={wanted['emails'][0]}", f"full_name={wanted['display_name']}", f"role={role}",
                      "status=active")  # fmt: skip
             _change(self.example, file, "--add", *words)
         else:

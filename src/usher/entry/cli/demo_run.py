@@ -5,9 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
@@ -15,7 +17,7 @@ from usher.domain.plan import Plan
 from usher.domain.step import StepState
 from usher.entry.cli.demo_people import Clerk
 from usher.services.workspace import Refusal, Workspace
-from usher.store.repository import Row
+from usher.store.repository import Row, load
 
 POLL_SECONDS = 0.25
 COLOURS = {
@@ -47,12 +49,14 @@ def show_findings(workspace: Workspace, console: Console) -> None:
 def show_plan(console: Console, workspace: Workspace, plan: Plan) -> None:
     """Print a plan as people approve it."""
     table = Table(show_edge=False, pad_edge=False)
-    for column in ("", "step", "by", "asked by", "note"):
-        table.add_column(column, overflow="fold")
+    table.add_column("", justify="right")
+    table.add_column("step", overflow="fold", ratio=3)
+    table.add_column("app", no_wrap=True)
+    table.add_column("by", no_wrap=True)
+    table.add_column("asked by, and what to know", overflow="fold", ratio=5)
     for step in plan.steps:
-        notes = [*(step.watch_outs[:1]), *([step.cost] if step.cost else [])]
-        what = f"{step.verb} {step.entitlement or ''} {step.user_name}".replace("  ", " ")
-        table.add_row(str(step.ordinal), f"{what}\nin {step.connection}", step.path, step.asked_by, "\n".join(notes))
+        notes = [step.asked_by, *step.watch_outs[:1], *([step.cost] if step.cost else [])]
+        table.add_row(str(step.ordinal), _what(step.document()), step.connection, step.path, "\n".join(notes))
     console.print(table)
     for note in plan.notes:
         console.print(f"  note: {note}", highlight=False)
@@ -137,14 +141,22 @@ def _steps(workspace: Workspace) -> list[Row]:
         return [row for run in reversed(unit.runs.all()) for row in unit.runs.steps(run["id"])]
 
 
-def _table(workspace: Workspace) -> Group:
-    from usher.store.repository import load
+def _what(step: Mapping[str, Any]) -> str:
+    return " ".join(part for part in (step["verb"], step["entitlement"]) if part)
 
+
+def _table(workspace: Workspace) -> Table:
     table = Table(show_edge=False, pad_edge=False)
-    for column in ("step", "connection", "state", "note"):
-        table.add_column(column, overflow="ellipsis", no_wrap=True)
+    table.add_column("run", no_wrap=True, min_width=3)
+    table.add_column("step", no_wrap=True, min_width=22, max_width=30, overflow="ellipsis")
+    table.add_column("app", no_wrap=True, min_width=10)
+    table.add_column("state", no_wrap=True, min_width=13)
+    table.add_column("note", no_wrap=True, overflow="ellipsis", ratio=1)
+    with workspace.store.read() as unit:
+        runs = {run["id"]: run["number"] for run in unit.runs.all()}
     for row in _steps(workspace):
-        step, state = load(row["document"]), StepState(row["state"])
-        what = f"{step['verb']} {step['entitlement'] or ''} {step['user_name']}".replace("  ", " ")
-        table.add_row(what, row["connection"], f"[{COLOURS.get(state, 'default')}]{state}[/]", row["note"] or "")
-    return Group(table)
+        state = StepState(row["state"])
+        painted = f"[{COLOURS.get(state, 'default')}]{state}[/]"
+        step = load(row["document"])
+        table.add_row(str(runs[row["run_id"]]), _what(step), row["connection"], painted, row["note"] or "")
+    return table

@@ -1,0 +1,197 @@
+"""`usher plan` and `usher approve`: propose what shall be done to one person's accounts, and sign exactly that."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from usher.entry.cli.context import Context
+from usher.entry.cli.exits import BadInput, ExitCode
+from usher.entry.cli.groups import UsherGroup, examples
+from usher.entry.cli.options import As, Key, Reason, acting, context_of
+from usher.entry.cli.out import emit, instant, table, worded
+from usher.entry.cli.painting import paint_plan
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from usher.services.workspace import Workspace
+
+app = typer.Typer(
+    rich_markup_mode=None,
+    cls=UsherGroup,
+    help="Plans: ordered steps that are proposed for one person; nothing happens before people approve them.",
+    epilog=examples(
+        "usher plan leave ann@acme.test --as olga --key file:~/olga.key",
+        "usher plan show 1",
+        "usher approve 1 --as omar --key file:~/omar.key",
+    ),
+)
+Person = Annotated[str, typer.Argument(help="Id, employee number, address, or part of a name.")]
+Number = Annotated[str, typer.Argument(metavar="N", help="The plan's number or id.")]
+PREFIX = re.compile(r"(sha256:)?([0-9a-f]{8,64})")
+
+
+@app.command(epilog=examples("usher plan join nils@acme.test --as olga --key file:~/olga.key", json="plan/1"))
+def join(ctx: typer.Context, person: Person, reason: Reason = "", as_: As = None, key: Key = None) -> None:
+    """Propose the accounts, roles and modules that policy gives a person who has none of them yet."""
+    _propose(ctx, "join", person, reason, as_, key)
+
+
+@app.command(epilog=examples("usher plan move mia@acme.test --as olga --key file:~/olga.key", json="plan/1"))
+def move(ctx: typer.Context, person: Person, reason: Reason = "", as_: As = None, key: Key = None) -> None:
+    """Propose what brings a person's accounts to what policy says now."""
+    _propose(ctx, "move", person, reason, as_, key)
+
+
+@app.command(
+    epilog=examples(
+        "usher plan leave ann@acme.test --as olga --key file:~/olga.key",
+        "usher plan leave E1017 --reason 'contract ended early' --as olga --key env:OLGA_KEY",
+        json="plan/1",
+    )
+)
+def leave(ctx: typer.Context, person: Person, reason: Reason = "", as_: As = None, key: Key = None) -> None:
+    """Propose to switch off every account of a person, the directory first."""
+    _propose(ctx, "leave", person, reason, as_, key)
+
+
+def _propose(ctx: typer.Context, kind: str, person: str, reason: str, as_: str | None, key: str | None) -> None:
+    from usher.domain.plan import PlanKind
+    from usher.services.plan import make_plan
+    from usher.services.show_plans import plan as shown
+
+    context = context_of(ctx)
+    with context.opened() as workspace:
+        by = acting(workspace, as_, key)
+        made = make_plan(workspace, PlanKind(kind), person, by, reason)
+        document = shown(workspace, str(made.number))
+    emit(context, "plan/1", {"plan": document}, lambda screen: paint_plan(screen, document))
+    if not document["guard"]["allowed"]:
+        raise typer.Exit(ExitCode.REFUSED)
+
+
+@app.command("list", epilog=examples("usher plan list", "usher plan list --open", json="plans/1"))
+def list_(
+    ctx: typer.Context,
+    open_: Annotated[bool, typer.Option("--open", help="Only plans that wait for something.")] = False,
+) -> None:
+    """List plans, newest first."""
+    from usher.services.show_plans import plans
+
+    context = context_of(ctx)
+    with context.opened() as workspace:
+        found = plans(workspace)
+    if open_:
+        found = [one for one in found if one["state"] in ("proposed", "held", "approved", "running")]
+
+    def paint(screen: Console) -> None:
+        if not found:
+            screen.print("No plans yet: usher plan leave PERSON (usher findings shows who needs one)")
+            return
+        rows = [
+            (one["number"], one["kind"], one["person_name"], worded(one["state"]), one["steps"],
+             one["digest"][7:19], instant(one["created_at"]))
+            for one in found
+        ]  # fmt: skip
+        headings = ("plan", "kind", "person", "state", "steps", "digest", "made")
+        screen.print(table(screen, headings, rows, wide=("made",)))
+
+    emit(context, "plans/1", {"plans": found}, paint)
+
+
+@app.command(epilog=examples("usher plan show 1", "usher --json plan show 1", json="plan/1"))
+def show(ctx: typer.Context, number: Number) -> None:
+    """Show a plan as it is signed: steps with before and after, path, policy line, cost, guard, missing signatures."""
+    from usher.services.show_plans import plan
+
+    context = context_of(ctx)
+    with context.opened() as workspace:
+        document = plan(workspace, number)
+    emit(context, "plan/1", {"plan": document}, lambda screen: paint_plan(screen, document))
+
+
+@app.command(
+    epilog=examples("usher plan withdraw 1 --reason 'wrong Ann' --as olga --key file:~/olga.key", json="plan/1")
+)
+def withdraw(ctx: typer.Context, number: Number, reason: Reason, as_: As = None, key: Key = None) -> None:
+    """Withdraw a plan that has not begun."""
+    from usher.services.plan import void
+    from usher.services.show_plans import plan
+
+    context = context_of(ctx)
+    with context.opened() as workspace:
+        void(workspace, number, acting(workspace, as_, key), reason)
+        document = plan(workspace, number)
+
+    def paint(screen: Console) -> None:
+        screen.print(f"Plan {document['number']} is withdrawn: {reason}")
+
+    emit(context, "plan/1", {"plan": document}, paint)
+
+
+def approve(
+    ctx: typer.Context,
+    number: Number,
+    digest: Annotated[
+        str | None, typer.Option(help="The digest that you were shown (its first 8 digits are enough).")
+    ] = None,
+    reject: Annotated[bool, typer.Option("--reject", help="Refuse the plan for good, with a reason.")] = False,
+    reason: Reason = "",
+    as_: As = None,
+    key: Key = None,
+) -> None:
+    """Sign a plan exactly as it stands. On a terminal it is shown first; elsewhere give its digest."""
+    from usher.services.approve import approve as sign
+    from usher.services.approve import reject as refuse
+    from usher.services.show_plans import plan
+
+    context = context_of(ctx)
+    if reject and not reason.strip():
+        raise BadInput("--reject: say why with --reason")
+    with context.opened() as workspace:
+        by = acting(workspace, as_, key)
+        seen = _seen(context, workspace, number, digest, reject=reject)
+        if reject:
+            refuse(workspace, number, by, reason)
+        else:
+            sign(workspace, number, seen, by, reason)
+        document = plan(workspace, number)
+    emit(context, "plan/1", {"plan": document}, lambda screen: _paint_standing(screen, document))
+
+
+def _seen(context: Context, workspace: Workspace, number: str, digest: str | None, *, reject: bool) -> str:
+    """The digest that the operator has seen: typed, or shown now and agreed to."""
+    from usher.services.show_plans import plan
+
+    document = plan(workspace, number)
+    whole = str(document["digest"])
+    if digest is not None:
+        match = PREFIX.fullmatch(digest.strip().casefold())
+        if match is None:
+            raise BadInput(f"--digest: expected sha256: and at least 8 hexadecimal digits, got {digest!r}")
+        return whole if whole.startswith("sha256:" + match[2]) else digest
+    if document["state"] != "proposed" or reject:
+        return whole
+    if not sys.stdin.isatty():
+        raise BadInput(f"give the digest that you were shown: --digest {whole[7:19]} (usher plan show {number})")
+    from usher.entry.cli.out import console
+
+    paint_plan(console(errors=True), document)
+    typer.confirm(f"Approve plan {number} exactly so?", abort=True, err=True)
+    return whole
+
+
+def _paint_standing(screen: Console, document: dict[str, Any]) -> None:
+    number = document["number"]
+    if document["state"] == "rejected":
+        screen.print(f"Plan {number} is rejected. {document['note'] or ''}".rstrip())
+        return
+    screen.print(f"Plan {number} is signed by {', '.join(document['approvers'])}.")
+    for missing in document["missing"]:
+        screen.print(f"Still missing: {missing}")
+    if not document["missing"]:
+        screen.print(f"It is approved. Next: usher run {number}")
