@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -62,33 +64,31 @@ class Canaille:
         done = subprocess.run([COMMAND, *arguments], env=self._environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"canaille {arguments[0]}: {done.stderr[-2000:]}"
 
-    def start(self) -> str:
-        """Serve on a free port and return the base address of its SCIM door."""
+    @contextmanager
+    def serving(self) -> Iterator[str]:
+        """Serve on a free port; give the base address of its SCIM door."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         with self._log.open("wb") as output:
-            self._process = subprocess.Popen(
+            process = subprocess.Popen(
                 [COMMAND, "run", "--bind", f"127.0.0.1:{port}"],
                 env=self._environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
-        await_answer(f"http://127.0.0.1:{port}", self._process, self._log)
-        return f"http://127.0.0.1:{port}/scim/v2"
-
-    def stop(self) -> None:
-        """End the process that was started."""
-        self._process.terminate()
-        self._process.wait(20)
+        try:
+            await_answer(f"http://127.0.0.1:{port}", process, self._log)
+            yield f"http://127.0.0.1:{port}/scim/v2"
+        finally:
+            process.terminate()
+            process.wait(60)
 
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
-    server = Canaille(tmp_path_factory.mktemp("canaille"))
-    url = server.start()
-    yield url
-    server.stop()
+    with Canaille(tmp_path_factory.mktemp("canaille")).serving() as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

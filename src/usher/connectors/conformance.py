@@ -19,39 +19,29 @@ from typing import Any, NoReturn
 import httpx2
 import pytest
 
-from usher.connectors.contract import Call, Capability, Connector, Receipt, read_all
+from usher.connectors.conformance_tools import (
+    LostReplies,
+    Refusing,
+    by_natural_key,
+    entitlements,
+    given,
+    is_active,
+    listed,
+    may,
+    needs_client,
+    needs_writing,
+    same_in_both_readings,
+    sealed,
+    writes,
+)
+from usher.connectors.contract import Call, Capability, Connector, read_all
 from usher.connectors.door import Door
 from usher.connectors.errors import AccessLost, AlreadyExists, NotPermitted, OutcomeUnknown, Transient, Unsupported
-from usher.domain.account import Account, AccountState
+from usher.domain.account import Account
 
 Report = Callable[[str, object], None]
-Write = Callable[[Call], Receipt]
 POLL_SECONDS = 0.05
 GRACE_SECONDS = 1.0  # what reading itself may take on top of the declared lag
-
-
-class LostReplies(httpx2.BaseTransport):
-    """Carries every request to the app and loses the answers to writes: what a dropped connection looks like."""
-
-    def __init__(self, client: httpx2.Client) -> None:
-        self._client = client
-        self.lost = 0
-
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        answer = self._client.send(request)
-        if request.method != "GET":
-            self.lost += 1
-            raise httpx2.ReadTimeout("the answer was lost", request=request)
-        left_out = {"content-encoding", "content-length", "transfer-encoding"}
-        headers = [(name, value) for name, value in answer.headers.multi_items() if name.lower() not in left_out]
-        return httpx2.Response(answer.status_code, headers=headers, content=answer.content, request=request)
-
-
-class Refusing(httpx2.BaseTransport):
-    """An app whose port is closed."""
-
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        raise httpx2.ConnectError("connection refused", request=request)
 
 
 class ConnectorConformance:
@@ -132,8 +122,8 @@ class ConnectorConformance:
     def test_an_inactive_account_is_listed_as_inactive(
         self, connector: Connector, door: Door, inactive_id: str | None
     ) -> None:
-        wanted = _given(inactive_id, "no account is inactive from the beginning")
-        account = _listed(connector, door, wanted)
+        wanted = given(inactive_id, "no account is inactive from the beginning")
+        account = listed(connector, door, wanted)
         assert account is not None, f"the inactive account {wanted!r} is hidden from the listing"
         assert not account.state.can_sign_in, f"the inactive account {wanted!r} is listed as {account.state}"
 
@@ -163,7 +153,7 @@ class ConnectorConformance:
 
     def test_a_capability_that_is_not_declared_is_unsupported(self, connector: Connector, door: Door) -> None:
         nobody = Account(id="", user_name="nobody@example.com")
-        for capability, write in _writes("no-such-id", nobody, {}, "role:x", connector).items():
+        for capability, write in writes("no-such-id", nobody, {}, "role:x", connector).items():
             if capability not in connector.capabilities():
                 with pytest.raises(Unsupported):
                     write(Call(door=door))
@@ -181,17 +171,17 @@ class ConnectorConformance:
         some_entitlement: str | None,
         settle: Callable[[], None],
     ) -> None:
-        writing = _needs_writing(writing_door)
+        writing = needs_writing(writing_door)
         if way == "in a rehearsal":
             refused = dataclasses.replace(writing, rehearsing=True)
         elif way == "sealed":
-            refused = dataclasses.replace(writing, leave=_sealed)
+            refused = dataclasses.replace(writing, leave=sealed)
         else:
             refused = dataclasses.replace(writing, permit=None)
         before = list(read_all(connector, Call(door=door)))
-        leaver = _given(leaver_id, "no account may be changed")
-        writes = _writes(leaver, new_account, some_change, some_entitlement, connector)
-        for capability, write in writes.items():
+        leaver = given(leaver_id, "no account may be changed")
+        all_writes = writes(leaver, new_account, some_change, some_entitlement, connector)
+        for capability, write in all_writes.items():
             if capability in connector.capabilities():
                 with pytest.raises(NotPermitted):
                     write(Call(door=refused))
@@ -203,25 +193,25 @@ class ConnectorConformance:
     def test_deactivating_twice_takes_access_away_once(
         self, connector: Connector, door: Door, writing_door: Door | None, leaver_id: str | None, report: Report
     ) -> None:
-        call = _may(connector, Capability.DEACTIVATE, writing_door)
-        leaver = _given(leaver_id, "no account may be changed")
-        _is_active(connector, door, leaver)
+        call = may(connector, Capability.DEACTIVATE, writing_door)
+        leaver = given(leaver_id, "no account may be changed")
+        is_active(connector, door, leaver)
         connector.deactivate(leaver, call)
         self._measure_lag(connector, door, Capability.DEACTIVATE, leaver, False, report)
         connector.deactivate(leaver, call)
-        _same_in_both_readings(connector, door, leaver, can_sign_in=False)
+        same_in_both_readings(connector, door, leaver, can_sign_in=False)
 
     def test_reactivating_twice_gives_access_back_to_the_same_account(
         self, connector: Connector, door: Door, writing_door: Door | None, leaver_id: str | None, report: Report
     ) -> None:
-        call = _may(connector, Capability.REACTIVATE, writing_door)
-        leaver = _given(leaver_id, "no account may be changed")
+        call = may(connector, Capability.REACTIVATE, writing_door)
+        leaver = given(leaver_id, "no account may be changed")
         connector.deactivate(leaver, call)
         self._measure_lag(connector, door, Capability.DEACTIVATE, leaver, False, report)
         connector.reactivate(leaver, call)
         self._measure_lag(connector, door, Capability.REACTIVATE, leaver, True, report)
         connector.reactivate(leaver, call)
-        _same_in_both_readings(connector, door, leaver, can_sign_in=True)
+        same_in_both_readings(connector, door, leaver, can_sign_in=True)
 
     def test_a_created_account_is_found_by_its_natural_key(
         self,
@@ -233,12 +223,12 @@ class ConnectorConformance:
         settle: Callable[[], None],
         report: Report,
     ) -> None:
-        call = _may(connector, Capability.CREATE, writing_door)
+        call = may(connector, Capability.CREATE, writing_door)
         before = sorted(expected_ids)
         connector.create(new_account, call)
         settle()
         facts = connector.facts_of(Capability.CREATE)
-        found = _by_natural_key(connector, door, new_account, facts.natural_key)
+        found = by_natural_key(connector, door, new_account, facts.natural_key)
         report("create: natural key", facts.natural_key)
         assert len(found) == 1, f"{len(found)} accounts are found by {facts.natural_key}"
         assert found[0].state.can_sign_in, f"the new account is {found[0].state}"
@@ -254,7 +244,7 @@ class ConnectorConformance:
         settle: Callable[[], None],
         report: Report,
     ) -> None:
-        call = _may(connector, Capability.CREATE, writing_door)
+        call = may(connector, Capability.CREATE, writing_door)
         facts = connector.facts_of(Capability.CREATE)
         connector.create(new_account, call)
         settle()
@@ -264,7 +254,7 @@ class ConnectorConformance:
         except AlreadyExists:
             refused = True
         settle()
-        count = len(_by_natural_key(connector, door, new_account, facts.natural_key))
+        count = len(by_natural_key(connector, door, new_account, facts.natural_key))
         report("create: second one refused", refused)
         report("create: accounts after two", count)
         assert refused is facts.unique, f"unique is declared {facts.unique}, measured {refused}"
@@ -279,17 +269,17 @@ class ConnectorConformance:
         some_change: Mapping[str, str],
         settle: Callable[[], None],
     ) -> None:
-        call = _may(connector, Capability.UPDATE, writing_door)
-        leaver = _given(leaver_id, "no account may be changed")
+        call = may(connector, Capability.UPDATE, writing_door)
+        leaver = given(leaver_id, "no account may be changed")
         connector.update(leaver, some_change, call)
         settle()
-        once = _listed(connector, door, leaver)
+        once = listed(connector, door, leaver)
         assert once is not None
         seen = {name: once.attributes.get(name, getattr(once, name, None)) for name in some_change}
         assert seen == dict(some_change)
         connector.update(leaver, some_change, call)
         settle()
-        assert _listed(connector, door, leaver) == once
+        assert listed(connector, door, leaver) == once
 
     def test_granting_and_revoking_twice_is_fine(
         self,
@@ -300,19 +290,19 @@ class ConnectorConformance:
         some_entitlement: str | None,
         settle: Callable[[], None],
     ) -> None:
-        call = _may(connector, Capability.GRANT, writing_door)
-        leaver, entitlement = _given(leaver_id, "no leaver"), _given(some_entitlement, "nothing to grant")
-        before = _entitlements(connector, door, leaver)
+        call = may(connector, Capability.GRANT, writing_door)
+        leaver, entitlement = given(leaver_id, "no leaver"), given(some_entitlement, "nothing to grant")
+        before = entitlements(connector, door, leaver)
         assert entitlement not in before
         for _ in range(2):
             connector.grant(leaver, entitlement, call)
             settle()
-            assert _entitlements(connector, door, leaver) == before | {entitlement}
+            assert entitlements(connector, door, leaver) == before | {entitlement}
         if Capability.REVOKE in connector.capabilities():
             for _ in range(2):
                 connector.revoke(leaver, entitlement, call)
                 settle()
-                assert _entitlements(connector, door, leaver) == before
+                assert entitlements(connector, door, leaver) == before
 
     # Faults
 
@@ -325,13 +315,13 @@ class ConnectorConformance:
         some_change: Mapping[str, str],
         some_entitlement: str | None,
     ) -> None:
-        writing = _needs_writing(writing_door)
-        lossy = LostReplies(_needs_client(writing))
-        leaver = _given(leaver_id, "no account may be changed")
-        writes = _writes(leaver, new_account, some_change, some_entitlement, connector)
+        writing = needs_writing(writing_door)
+        lossy = LostReplies(needs_client(writing))
+        leaver = given(leaver_id, "no account may be changed")
+        all_writes = writes(leaver, new_account, some_change, some_entitlement, connector)
         with httpx2.Client(transport=lossy) as client:
             call = Call(door=dataclasses.replace(writing, client=client))
-            for capability, write in writes.items():
+            for capability, write in all_writes.items():
                 if capability in connector.capabilities() and capability is not Capability.DELETE:
                     before = lossy.lost
                     with pytest.raises(OutcomeUnknown):
@@ -339,12 +329,12 @@ class ConnectorConformance:
                     assert lossy.lost == before + 1, f"{capability} was sent again after its answer was lost"
 
     def test_a_refused_connection_is_transient(self, connector: Connector, door: Door) -> None:
-        _needs_client(door)
+        needs_client(door)
         with httpx2.Client(transport=Refusing()) as client, pytest.raises(Transient):
             connector.check(Call(door=dataclasses.replace(door, client=client)))
 
     def test_a_dead_credential_is_access_lost(self, connector: Connector, door: Door) -> None:
-        _needs_client(door)
+        needs_client(door)
         answer = httpx2.MockTransport(lambda request: httpx2.Response(401))
         with httpx2.Client(transport=answer) as client, pytest.raises(AccessLost):
             connector.check(Call(door=dataclasses.replace(door, client=client)))
@@ -382,7 +372,7 @@ class ConnectorConformance:
         declared = connector.facts_of(capability).lag or 0.0
         began = time.monotonic()
         while True:
-            account = _listed(connector, door, account_id)
+            account = listed(connector, door, account_id)
             took = time.monotonic() - began
             if account is not None and account.state.can_sign_in is can_sign_in:
                 break
@@ -392,84 +382,3 @@ class ConnectorConformance:
             time.sleep(POLL_SECONDS)
         report(f"{capability}: seconds until seen", round(took, 3))
         report(f"{capability}: declared lag", declared)
-
-
-def _sealed(permit: object) -> NoReturn:
-    raise NotPermitted("sealed")
-
-
-def _given(value: str | None, why_not: str) -> str:
-    if value is None:
-        pytest.skip(why_not)
-    return value
-
-
-def _needs_writing(door: Door | None) -> Door:
-    if door is None:
-        pytest.skip("this connector never writes")
-    return door
-
-
-def _needs_client(door: Door) -> httpx2.Client:
-    if door.client is None:
-        pytest.skip("this door speaks no HTTP")
-    return door.client
-
-
-def _may(connector: Connector, capability: Capability, door: Door | None) -> Call:
-    if capability not in connector.capabilities():
-        pytest.skip(f"this connection does not {capability.value}")
-    return Call(door=_needs_writing(door))
-
-
-def _listed(connector: Connector, door: Door, account_id: str) -> Account | None:
-    return next((one for one in read_all(connector, Call(door=door)) if one.id == account_id), None)
-
-
-def _is_active(connector: Connector, door: Door, account_id: str) -> None:
-    account = _listed(connector, door, account_id)
-    assert account is not None, f"{account_id!r} is not listed"
-    assert account.state is AccountState.ACTIVE, f"the leaver is {account.state} before anything was done"
-
-
-def _entitlements(connector: Connector, door: Door, account_id: str) -> frozenset[str]:
-    account = _listed(connector, door, account_id)
-    assert account is not None
-    found = connector.find(account_id, Call(door=door))
-    assert found is not None
-    assert found.entitlements == account.entitlements, "listing and finding disagree about entitlements"
-    return account.entitlements
-
-
-def _same_in_both_readings(connector: Connector, door: Door, account_id: str, *, can_sign_in: bool) -> None:
-    listed, found = _listed(connector, door, account_id), connector.find(account_id, Call(door=door))
-    assert listed is not None, f"{account_id!r} has vanished from the listing"
-    assert found is not None, f"{account_id!r} is no longer found by its id"
-    assert listed.state.can_sign_in is can_sign_in, f"the listing shows {listed.state}"
-    assert found.state.can_sign_in is can_sign_in, f"finding by id shows {found.state}, the listing {listed.state}"
-
-
-def _by_natural_key(connector: Connector, door: Door, wanted: Account, key: str | None) -> list[Account]:
-    if key is None:
-        pytest.skip("no natural key is declared")
-    value = str(getattr(wanted, key, None) or wanted.attributes.get(key) or "").casefold()
-    if key == "user_name":
-        return list(connector.find_named(wanted.user_name, Call(door=door)))
-    accounts = read_all(connector, Call(door=door))
-    return [a for a in accounts if str(getattr(a, key, None) or a.attributes.get(key) or "").casefold() == value]
-
-
-def _writes(
-    leaver: str, new: Account, change: Mapping[str, str], entitlement: str | None, connector: Connector
-) -> dict[Capability, Write]:
-    writes: dict[Capability, Write] = {
-        Capability.CREATE: lambda call: connector.create(new, call),
-        Capability.UPDATE: lambda call: connector.update(leaver, change, call),
-        Capability.DEACTIVATE: lambda call: connector.deactivate(leaver, call),
-        Capability.REACTIVATE: lambda call: connector.reactivate(leaver, call),
-        Capability.DELETE: lambda call: connector.delete(leaver, call),
-    }
-    if entitlement is not None:
-        writes[Capability.GRANT] = lambda call: connector.grant(leaver, entitlement, call)
-        writes[Capability.REVOKE] = lambda call: connector.revoke(leaver, entitlement, call)
-    return writes
