@@ -6,8 +6,8 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from usher.domain.ledger.export import HEADS_FILE, LEDGER_FILE, head_line, ledger_line
 from usher.domain.ledger.head import Head, SignedHead, sign_head
 from usher.domain.ledger.leaf import Detail
 from usher.domain.ledger.tree import Frontier, leaf_hash
@@ -46,9 +46,9 @@ def _sign(workspace: Workspace, frontier: Frontier) -> SignedHead:
 def export_head(folder: Path, signed: SignedHead) -> Path:
     """Append a head to the exported heads: the copy that finds a cut tail or a rewritten past."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "heads.jsonl"
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(signed.as_json(), sort_keys=True) + "\n")
+    path = folder / HEADS_FILE
+    with path.open("ab") as file:
+        file.write(head_line(signed))
         file.flush()
         os.fsync(file.fileno())
     return path
@@ -90,15 +90,15 @@ def export(workspace: Workspace, folder: Path) -> Exported:
     """Write the ledger in the form that the stand-alone verifier reads."""
     sequence(workspace)
     folder.mkdir(parents=True, exist_ok=True)
-    made = Exported(folder / "ledger.jsonl", folder / "heads.jsonl", folder / "public-key.txt", 0)
     size = 0
-    with workspace.store.read() as unit, made.ledger.open("w", encoding="utf-8") as out:
+    with workspace.store.read() as unit, (folder / LEDGER_FILE).open("wb") as out:
         details = unit.ledger.details()
         for size, leaf in enumerate(unit.ledger.leaves(), 1):
-            salt, detail = details.get(size - 1, (None, None))
-            line: dict[str, Any] = {"index": size - 1, "leaf": leaf.as_json(), "detail": detail, "salt": salt}
-            out.write(json.dumps(line, sort_keys=True, ensure_ascii=False) + "\n")
-        stored = unit.ledger.heads()
-    made.heads.write_text("".join(json.dumps(head, sort_keys=True) + "\n" for head in stored), encoding="utf-8")
+            kept = details.get(size - 1)
+            detail = Detail(bytes.fromhex(kept[0]), kept[1]) if kept else None
+            out.write(ledger_line(size - 1, leaf, detail))
+        stored = [SignedHead.from_json(document) for document in unit.ledger.heads()]
+    made = Exported(folder / LEDGER_FILE, folder / HEADS_FILE, folder / "public-key.txt", size)
+    made.heads.write_bytes(b"".join(head_line(signed) for signed in stored))
     made.key.write_text(workspace.ledger_public_key + "\n", encoding="utf-8")
-    return Exported(made.ledger, made.heads, made.key, size)
+    return made

@@ -8,10 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import event
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -40,15 +36,31 @@ class Store:
             event.listen(self._engine, "begin", _begin_sqlite)
 
     def migrate(self) -> None:
-        """Bring the tables up to this version; DatabaseNewer where they are ahead of it."""
+        """Bring the tables up to this version; DatabaseNewer where they are ahead of it.
+
+        Each file of migrations/versions is named by its revision, so that a database that is up to date is seen
+        as such without loading the tool that brings others there.
+        """
+        known = sorted(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*_*.py"))
+        current = self._revision()
+        if current is not None and current not in known:
+            raise DatabaseNewer(f"the database is at {current!r}, which this version of usher does not know")
+        if current != known[-1]:
+            self._upgrade()
+
+    def _revision(self) -> str | None:
+        with self._engine.connect() as connection:
+            if not sqlalchemy.inspect(connection).has_table("alembic_version"):
+                return None
+            found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+            return None if found is None else str(found)
+
+    def _upgrade(self) -> None:
+        from alembic import command
+        from alembic.config import Config
+
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
-        known = {revision.revision for revision in ScriptDirectory.from_config(config).walk_revisions()}
-        with self._engine.connect() as connection:
-            current = MigrationContext.configure(connection).get_current_revision()
-            connection.rollback()
-            if current is not None and current not in known:
-                raise DatabaseNewer(f"the database is at {current!r}, which this version of usher does not know")
         with self._engine.connect().execution_options(usher_write=True) as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")

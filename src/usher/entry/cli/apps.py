@@ -9,7 +9,7 @@ import typer
 
 from usher.entry.cli.exits import BadInput
 from usher.entry.cli.groups import UsherGroup, examples
-from usher.entry.cli.options import OPERATOR_VARIABLE, context_of
+from usher.entry.cli.options import OPERATOR_VARIABLE, context_of, place_in
 from usher.entry.cli.out import emit, heading, lines, note, table
 
 if TYPE_CHECKING:
@@ -53,13 +53,12 @@ def add(
     from usher.services.connect import add_app, config_of
 
     context = context_of(ctx)
-    file = csv.expanduser().resolve()
-    if not file.exists():
+    if not csv.expanduser().exists():
         raise BadInput(f"--csv {csv}: there is no such file; export the app's list of users first")
     with context.opened() as workspace:
         owner = owner or _only_operator(workspace)
         values = {"name": name, "app": name, "speaks": by, "part": part, "owner": owner,
-                  "path": _relative(file, workspace.folder), "lag_seconds": 0.0}  # fmt: skip
+                  "path": place_in(workspace.folder, csv), "lag_seconds": 0.0}  # fmt: skip
         config = config_of(values)
         guide, connection, accounts = add_app(workspace, config, title or name.replace("-", " ").title())
         with workspace.store.read() as unit:
@@ -83,10 +82,6 @@ def _only_operator(workspace: Workspace) -> str:
     if len(active) != 1:
         raise BadInput("who signs for this app? give --owner OPERATOR")
     return str(active[0]["name"])
-
-
-def _relative(file: Path, folder: Path) -> str:
-    return str(file.relative_to(folder)) if file.is_relative_to(folder) else str(file)
 
 
 @app.command("list", epilog=examples("usher app list", json="apps/1"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -10,7 +11,7 @@ import typer
 from usher.entry.cli.context import Context
 from usher.entry.cli.exits import BadInput
 from usher.entry.cli.groups import ConnectGroup, examples
-from usher.entry.cli.options import context_of
+from usher.entry.cli.options import context_of, place_in
 from usher.entry.cli.out import emit, instant, lines, note, table, worded
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def add(
         typer.Option(help="Its part in the company; leavers are off in the idp first."),
     ] = "app",
     url: Annotated[str | None, typer.Option(help="Base address (scim, browser).")] = None,
-    path: Annotated[str | None, typer.Option(help="File or folder of CSV exports (csv, person).")] = None,
+    path: Annotated[Path | None, typer.Option(help="File or folder of CSV exports (csv, person).")] = None,
     secret: Annotated[
         list[str] | None,
         typer.Option(
@@ -90,11 +91,11 @@ def add(
     places, typed = _secrets(secret or [], secret_stdin)
     values = {
         "name": name, "app": app or speaks, "speaks": speaks, "part": part, "owner": owner, "key": account_key,
-        "url": url, "path": path, "secrets": places, "lag_seconds": lag, "protect": protect or (),
+        "url": url, "secrets": places, "lag_seconds": lag, "protect": protect or (),
         "ignore": ignore or (), "options": _options(option or []),
     }  # fmt: skip
     with context.opened() as workspace:
-        config = config_of(values)
+        config = config_of(values | {"path": place_in(workspace.folder, path) if path else None})
         _known_owner(workspace, owner)
         written = connect(workspace, config, _recipes(workspace))
         for field, value in typed.items():

@@ -10,7 +10,7 @@ import typer
 
 from usher.entry.cli.exits import BadInput, ExitCode, say
 from usher.entry.cli.options import As, Key, acting, context_of
-from usher.entry.cli.out import emit, progress, table, worded
+from usher.entry.cli.out import counted, emit, progress, table, worded
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -60,15 +60,14 @@ def observe(
 
     def paint(screen: Console) -> None:
         if not found:
-            screen.print("No connections yet: usher connect NAME --app APP --speaks scim --url URL --owner OPERATOR")
+            screen.print("No connections yet: usher connect NAME --speaks scim --url URL --owner OPERATOR")
             return
         rows = [(one.connection, worded(one.kind), one.accounts, one.changed, one.ended) for one in found]
         screen.print(table(screen, ("connection", "reading", "accounts", "changed", "gone"), rows))
         total = sum(counts.values())
         kinds = ", ".join(f"{count} {rule}" for rule, count in sorted(counts.items()))
-        screen.print(
-            f"\n{total} open findings{': ' + kinds if kinds else ''}{'; see: usher findings' if total else ''}"
-        )
+        more = "; see: usher findings" if total else ""
+        screen.print(f"\n{counted(total, 'open finding')}{': ' + kinds if kinds else ''}{more}")
 
     emit(context, "observe/1", {"readings": [_document(one) for one in found], "findings": counts}, paint)
     for one in found:

@@ -67,6 +67,12 @@ def read_key(name: str, source: str | None) -> str:
     return read_source(source, f"the key of {name!r}")
 
 
+def place_in(folder: Path, path: Path) -> str:
+    """How a workspace's file names a path that was typed here: below the workspace where it is, else absolute."""
+    file = path.expanduser().absolute()
+    return str(file.relative_to(folder)) if file.is_relative_to(folder) else str(file.resolve())
+
+
 def read_source(source: str, what: str) -> str:
     """The text that `file:PATH`, `env:NAME` or `-` leads to; BadInput in one line where there is none."""
     if source == "-":

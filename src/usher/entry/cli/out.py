@@ -67,7 +67,7 @@ def console(*, errors: bool = False) -> Console:
     from rich.console import Console
 
     stream = sys.stderr if errors else sys.stdout
-    made = Console(file=stream, highlight=False, markup=False, emoji=False)
+    made = Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True)
     if not made.is_terminal and "COLUMNS" not in made._environ:
         made.width = PIPE_COLUMNS
     return made
@@ -128,6 +128,11 @@ def heading(screen: Console, text: str) -> None:
 
     screen.print()
     screen.print(Text(text, style="bold"))
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 step`, `2 steps`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def instant(text: str | None) -> str:

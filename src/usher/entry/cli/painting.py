@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from usher.entry.cli.out import heading, instant, lines, table, worded
+from usher.entry.cli.out import counted, heading, instant, lines, table, worded
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -147,11 +147,11 @@ def paint_ending(screen: Console, run: Document) -> None:
     if "app" in waits:
         screen.print(f"An app does not answer as it should: usher connect check NAME, then usher run {run['plan']}")
     if run["verified"] == run["total"]:
-        screen.print(f"All {run['total']} steps are verified by fresh readings.", style="green")
+        screen.print(f"Verified by fresh readings: {counted(run['total'], 'step')}.", style="green")
         if run["closed_at"] is None:
-            screen.print("They are looked at again later, while usher worker or usher serve runs.")
+            screen.print("Each is looked at again later, while usher worker or usher serve runs.")
     else:
-        screen.print(f"{run['verified']} of {run['total']} steps are verified.")
+        screen.print(f"{run['verified']} of {counted(run['total'], 'step')} verified.")
 
 
 def paint_task(screen: Console, task: Document) -> None:

@@ -41,6 +41,7 @@ def run(
 def finish(context: Context, workspace: Workspace, reference: str, *, wait: bool) -> None:
     """Bring a run on until it rests (or only show it), print it, and end with its exit code."""
     from usher.entry.cli.watching import Interrupted, carry_on, code_of, log_to
+    from usher.services.reconcile import reconcile
     from usher.services.show_plans import run as shown
 
     log_to(workspace.folder / "data")
@@ -51,6 +52,7 @@ def finish(context: Context, workspace: Workspace, reference: str, *, wait: bool
         except Interrupted:
             say(f"stopped; nothing is lost. Go on with: usher run {document['plan']}")
             raise typer.Exit(ExitCode.INTERRUPTED) from None
+        reconcile(workspace)
     elif not has_worker(workspace):
         note("no worker runs now: begin one with usher worker or usher serve")
     emit(context, "run/1", {"run": document}, lambda screen: paint_run(screen, document))

@@ -96,6 +96,7 @@ def done(
 def _look(workspace: Workspace, number: str) -> None:
     """Carry the run on until the word was looked at, and whatever that let begin has come to rest."""
     from usher.entry.cli.watching import Interrupted, carry_on, log_to
+    from usher.services.reconcile import reconcile
     from usher.services.show import task
     from usher.services.show_plans import is_said_done
 
@@ -106,6 +107,7 @@ def _look(workspace: Workspace, number: str) -> None:
 
     try:
         carry_on(workspace, str(task(workspace, number)["run"]), is_over)
+        reconcile(workspace)
     except Interrupted:
         say("stopped; your word is kept, and the next worker looks")
         raise typer.Exit(ExitCode.INTERRUPTED) from None

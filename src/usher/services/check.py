@@ -1,0 +1,37 @@
+"""Check: exercises a connection's credentials once, and lets its waiting steps go on where they work again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from usher.connectors.contract import Call
+from usher.services.workspace import Refusal, Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A connection that answered. `lifted` is the reason for which it had been stopped, where it was."""
+
+    connection: str
+    capabilities: tuple[str, ...]
+    lifted: str | None
+
+
+def check(workspace: Workspace, name: str) -> Checked:
+    """Ask the app whether it lets usher in; raises what the connector raises, Refusal for an unknown connection."""
+    if name not in workspace.connections.names():
+        known = ", ".join(workspace.connections.names()) or "none yet"
+        raise Refusal(f"there is no connection {name!r}; known: {known}")
+    connector = workspace.connections.connector(name)
+    connector.check(Call(door=workspace.connections.door(name)))
+    with workspace.store.begin() as unit:
+        stopped = unit.leases.quarantined().get(name)
+        if stopped is not None:
+            unit.leases.lift(name)
+            unit.ledger.append("connection:access:regain", (name,), {"connection": name, "was": stopped["reason"]})
+        unit.findings.close_key(f"connection:{name}", "the connection answered a check")
+    return Checked(
+        name,
+        tuple(sorted(one.value for one in connector.capabilities())),
+        stopped["reason"] if stopped else None,
+    )

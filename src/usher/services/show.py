@@ -1,0 +1,191 @@
+"""Show: people, findings, connections, apps, operators and tasks as plain documents, the same for every door."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from usher.domain.person import Person
+from usher.domain.profile import AppProfile
+from usher.domain.signing import key_id
+from usher.services.plan import find_person
+from usher.services.sources import people as everybody
+from usher.services.workspace import Refusal, Workspace
+from usher.store.repository import Row, load
+from usher.store.unit import Unit
+
+Document = dict[str, Any]
+
+
+def people(workspace: Workspace, text: str | None = None) -> list[Document]:
+    """Everybody, or those whom a text finds (id, employee number, address, part of a name), with counts."""
+    with workspace.store.read() as unit:
+        wanted = {row["id"] for row in unit.people.search(text)} if text else None
+        accounts = Counter(row["person_id"] for row in unit.accounts.links() if row["person_id"])
+        findings = Counter(row["person_id"] for row in unit.findings.open() if row["person_id"])
+        return [
+            _person(workspace, person, accounts[person.id], findings[person.id])
+            for person in everybody(workspace, unit)
+            if wanted is None or person.id in wanted
+        ]
+
+
+def _person(workspace: Workspace, person: Person, accounts: int, findings: int) -> Document:
+    attributes = person.attributes
+    return {
+        "id": person.id,
+        "name": person.label,
+        "standing": person.standing(workspace.clock.now()).value,
+        "employee_number": attributes.get("employee_number"),
+        "email": attributes.get("email"),
+        "department": attributes.get("department"),
+        "title": attributes.get("title"),
+        "accounts": accounts,
+        "findings": findings,
+    }
+
+
+def findings(workspace: Workspace, rule: str | None = None, person: str | None = None) -> list[Document]:
+    """Open findings, gravest first; Refusal where the person or the rule is not known."""
+    with workspace.store.read() as unit:
+        person_id = find_person(workspace, unit, person).id if person else None
+        rows = unit.findings.open(person_id=person_id)
+        known = sorted({row["rule"] for row in rows})
+        if rule is not None and rule not in known and known:
+            rows = [row for row in rows if rule.casefold() in row["rule"].casefold()]
+        elif rule is not None:
+            rows = [row for row in rows if row["rule"] == rule]
+        return [_finding(row) for row in rows]
+
+
+def _finding(row: Row) -> Document:
+    names = ("id", "rule", "severity", "subject", "connection", "account_id", "person_id", "fix", "opened_at")
+    return {**{name: row[name] for name in names}, "evidence": load(row["evidence"])}
+
+
+def connections(workspace: Workspace) -> list[Document]:
+    """Every configured connection with its last reading, and whether it is stopped."""
+    with workspace.store.read() as unit:
+        stopped = unit.leases.quarantined()
+        return [_connection(workspace, unit, name, stopped.get(name)) for name in workspace.connections.names()]
+
+
+def _connection(workspace: Workspace, unit: Unit, name: str, stopped: Row | None) -> Document:
+    config = workspace.connections.config(name)
+    profile = workspace.connections.profile(name)
+    last = unit.accounts.last_snapshot(name, complete=False)
+    return {
+        "name": name,
+        "app": config.app,
+        "title": profile.title,
+        "grade": profile.grade,
+        "speaks": config.speaks,
+        "part": config.part,
+        "owner": config.owner,
+        "key": config.key,
+        "place": config.url or config.path,
+        "accounts": unit.accounts.count_of(name),
+        "last_reading": None
+        if last is None
+        else {"kind": last["kind"], "at": last["finished_at"], "reasons": load(last["reasons"])},
+        "stopped": stopped["reason"] if stopped else None,
+    }
+
+
+def app(profile: AppProfile, used_by: tuple[str, ...]) -> Document:
+    """One app's guide and facts; `used_by` are the connections that use it."""
+    return {
+        "app": profile.app,
+        "title": profile.title,
+        "speaks": profile.speaks,
+        "grade": profile.grade,
+        "key": profile.key,
+        "facts": profile.facts.model_dump(),
+        "guide": {verb: steps.model_dump(mode="json") for verb, steps in profile.guide.items()},
+        "used_by": list(used_by),
+    }
+
+
+def operators(workspace: Workspace) -> list[Document]:
+    """Every operator, oldest first, revoked ones too."""
+    with workspace.store.read() as unit:
+        names = unit.people.names()
+        return [operator(row, names.get(row["person_id"] or "")) for row in unit.operators.all()]
+
+
+def operator(row: Row, person: str | None = None) -> Document:
+    """One operator, with the short name of the key and never more of it."""
+    return {
+        "id": row["id"],
+        "name": row["name"],
+        "key_id": key_id(row["public_key"]),
+        "public_key": row["public_key"],
+        "accounts": load(row["user_names"]),
+        "person_id": row["person_id"],
+        "person": person,
+        "added_at": row["added_at"],
+        "revoked_at": row["revoked_at"],
+    }
+
+
+def tasks(workspace: Workspace, *, closed: bool = False) -> list[Document]:
+    """Tasks for people, oldest first; `closed` adds those that were verified."""
+    with workspace.store.read() as unit:
+        return [task_document(workspace, unit, row) for row in unit.runs.tasks(open_only=not closed)]
+
+
+def task(workspace: Workspace, reference: str) -> Document:
+    """One task by number or id; Refusal where there is none."""
+    with workspace.store.read() as unit:
+        row = unit.runs.find_task(reference)
+        if row is None:
+            raise Refusal(f"there is no task {reference}; see: usher task list")
+        return task_document(workspace, unit, row)
+
+
+def task_document(workspace: Workspace, unit: Unit, row: Row) -> Document:
+    """A task with the step that it stands for."""
+    step = unit.runs.step(row["step_id"])
+    assert step is not None, row["step_id"]
+    run = unit.runs.find(step["run_id"])
+    plan = unit.plans.find(step["plan_id"])
+    return {
+        "number": row["number"],
+        "id": row["id"],
+        "assignee": row["assignee"],
+        "why": row["why"],
+        **load(row["document"]),
+        "connection": step["connection"],
+        "verb": step["verb"],
+        "step": step["id"],
+        "state": step["state"],
+        "note": step["note"],
+        "plan": plan["number"] if plan else None,
+        "run": run["number"] if run else None,
+        "opened_at": row["opened_at"],
+        "due_at": row["due_at"],
+        "overdue": row["closed_at"] is None and row["due_at"] < workspace.now(),
+        "said_done_at": row["said_done_at"],
+        "closed_at": row["closed_at"],
+    }
+
+
+def find_account(workspace: Workspace, text: str) -> Row:
+    """The one account that a text names: our id, or CONNECTION/USER_NAME; Refusal with the candidates otherwise."""
+    with workspace.store.read() as unit:
+        row = unit.accounts.by_id(text)
+        if row is not None:
+            return row
+        connection, _, name = text.partition("/")
+        wanted = (name or text).casefold()
+        names = [connection] if name else list(workspace.connections.names())
+        found = [row for one in names for row in unit.accounts.of(one)
+                 if wanted in (row["user_name"].casefold(), row["native_id"].casefold())]  # fmt: skip
+        if not found:
+            raise Refusal(
+                f"there is no account {text!r}; name it as CONNECTION/USER_NAME or by its id (usher findings)"
+            )
+        if len(found) > 1:
+            known = ", ".join(f"{row['connection']}/{row['user_name']}" for row in found[:5])
+            raise Refusal(f"{text!r} names {len(found)} accounts: {known}; name one of them")
+        return found[0]
