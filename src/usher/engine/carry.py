@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from usher.domain.step import DueKind
+from usher.engine.fence import fenced
 from usher.services.act import Act
 from usher.services.observe import observe_when_due
 from usher.services.permits import leave_of
@@ -14,12 +15,15 @@ from usher.store.repository import load
 
 
 class Carrier:
-    """Carries due rows out under one lease; a row of another fence is somebody else's and left alone."""
+    """Carries due rows out under one lease; a row of another fence is somebody else's and left alone.
+
+    Once another holder has taken the lease, every write raises Outlived and changes nothing.
+    """
 
     def __init__(self, workspace: Workspace, fence: int) -> None:
-        self._workspace = workspace
+        self._workspace = fenced(workspace, fence)
         self._fence = fence
-        self._act = Act(workspace, fence, leave_of(workspace, fence))
+        self._act = Act(self._workspace, fence, leave_of(workspace, fence))
 
     def __call__(self, due_id: str) -> None:
         """Carry one claimed row out and mark it as done; a row that is not ours any more is passed over."""

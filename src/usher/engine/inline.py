@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from usher.engine.carry import Carrier
+from usher.engine.fence import fenced
 from usher.services.record import sequence
 from usher.services.recover import recover
 from usher.services.workspace import Workspace
@@ -11,8 +12,9 @@ from usher.services.workspace import Workspace
 def tick(workspace: Workspace, fence: int, *, limit: int = 10_000) -> int:
     """Carry out everything that is due now, and what becomes due meanwhile; returns how many rows.
 
-    The caller holds the lease of this fence.
+    The caller holds the lease of this fence; Outlived where another has taken it since.
     """
+    workspace = fenced(workspace, fence)
     carrier = Carrier(workspace, fence)
     carried = 0
     while carried < limit:

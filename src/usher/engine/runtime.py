@@ -57,9 +57,13 @@ class Runtime:
         DBOS.launch()
         DBOS.register_queue(QUEUE, partition_concurrency=1, polling_interval_sec=POLL_SECONDS)
 
-    def submit(self, connection: str, due_id: str) -> None:
-        """Give one claimed row to its connection's partition; twice the same row and fence is once."""
-        with SetWorkflowID(f"{due_id}:{self._fence}"), SetEnqueueOptions(queue_partition_key=connection):
+    def submit(self, connection: str, due_id: str, claimed_at: str) -> None:
+        """Give one claimed row to its connection's partition; twice the same claim is once, a later claim is another.
+
+        A row that was given back after a failure is claimed again under the same fence and must run again.
+        """
+        claim = f"{due_id}:{self._fence}:{claimed_at}"
+        with SetWorkflowID(claim), SetEnqueueOptions(queue_partition_key=connection):
             DBOS.enqueue_workflow(QUEUE, carry_due, due_id)
 
     def stop(self) -> None:

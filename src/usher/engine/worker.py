@@ -9,12 +9,14 @@ from collections.abc import Callable
 
 from usher.domain.step import DueKind
 from usher.engine.carry import Carrier
+from usher.engine.fence import Outlived, fenced
 from usher.engine.lease import Lease
 from usher.engine.runtime import Runtime
 from usher.services.record import sequence
 from usher.services.recover import recover
 from usher.services.schedule import schedule_observations
 from usher.services.workspace import Workspace
+from usher.store.unit import Unit
 
 TICK_SECONDS = 0.1
 HEAD_SECONDS = 1.0
@@ -37,53 +39,69 @@ class Worker:
     def work(self, until: Callable[[], bool] = lambda: False) -> None:
         """Take the lease (LeaseTaken where another has it), recover, and carry out what is due."""
         with Lease(self._workspace) as lease:
-            recover(self._workspace)
+            workspace = fenced(self._workspace, lease.fence)
+            recover(workspace)
             if self._scheduled:
-                schedule_observations(self._workspace)
+                schedule_observations(workspace)
             carrier = Carrier(self._workspace, lease.fence)
             runtime = Runtime(
                 self._workspace.folder / "data", lease.fence, self._careful(carrier), url=self._engine_url
             )
             runtime.start()
             try:
-                self._loop(lease, runtime, until)
-            finally:
-                runtime.stop()
-                sequence(self._workspace)
+                try:
+                    self._loop(workspace, lease, runtime, until)
+                finally:
+                    runtime.stop()
+                sequence(workspace)
+            except Outlived:
+                logger.error("another worker has taken the lease: this one stops")
 
-    def _loop(self, lease: Lease, runtime: Runtime, until: Callable[[], bool]) -> None:
+    def _loop(self, workspace: Workspace, lease: Lease, runtime: Runtime, until: Callable[[], bool]) -> None:
         beaten = headed = time.monotonic()
         while not self.stop.is_set() and not until():
             now = time.monotonic()
             if now - beaten >= BEAT_SECONDS:
                 beaten = now
                 if not lease.beat():
-                    logger.error("another worker has taken the lease: this one stops")
-                    return
+                    raise Outlived(f"fence {lease.fence} is outlived")
             if now - headed >= HEAD_SECONDS:
                 headed = now
-                sequence(self._workspace)
-            with self._workspace.store.read() as unit:
-                soonest = unit.dues.next_at(self._kinds)
-            if soonest is not None and soonest <= self._workspace.now():
-                self._claim(lease, runtime)
+                sequence(workspace)
+            with workspace.store.read() as unit:
+                kinds = self._kinds_now(unit)
+                soonest = unit.dues.next_at(kinds)
+            if soonest is not None and soonest <= workspace.now():
+                self._claim(workspace, lease.fence, kinds, runtime)
             self.last_tick = now
             self.stop.wait(TICK_SECONDS)
 
-    def _claim(self, lease: Lease, runtime: Runtime) -> None:
-        with self._workspace.store.begin() as unit:
-            claimed = unit.dues.claim(self._workspace.now(), lease.fence, self._kinds)
+    def _kinds_now(self, unit: Unit) -> tuple[DueKind, ...]:
+        """While sealed nothing is acted on: such rows stay due, and go on as soon as the seal is lifted."""
+        sealed = unit.leases.sealed() is not None
+        return tuple(kind for kind in self._kinds if not (sealed and kind is DueKind.ACT))
+
+    def _claim(self, workspace: Workspace, fence: int, kinds: tuple[DueKind, ...], runtime: Runtime) -> None:
+        now = workspace.now()
+        with workspace.store.begin() as unit:
+            claimed = unit.dues.claim(now, fence, kinds)
+        workspace.reach("after claim")
         for due in claimed:
-            runtime.submit(due["connection"], due["id"])
+            runtime.submit(due["connection"], due["id"], now)
 
     def _careful(self, carrier: Carrier) -> Callable[[str], None]:
         """A failure of ours must not lose a row: it is logged, given back, and due again soon."""
 
         def carry(due_id: str) -> None:
             try:
-                carrier(due_id)
-            except Exception:
-                logger.exception("carrying out %s failed; it is tried again", due_id)
-                carrier.give_back(due_id, GIVE_BACK_SECONDS)
+                try:
+                    carrier(due_id)
+                except Outlived:
+                    raise
+                except Exception:
+                    logger.exception("carrying out %s failed; it is tried again", due_id)
+                    carrier.give_back(due_id, GIVE_BACK_SECONDS)
+            except Outlived:
+                logger.error("the lease was taken while %s was carried out; its new holder takes it up", due_id)
 
         return carry
