@@ -28,7 +28,7 @@ from usher.services.workspace import Workspace
 
 KINDS = {"leave": PlanKind.LEAVE, "join": PlanKind.JOIN, "move": PlanKind.MOVE}
 TIMEOUT_SECONDS = 1.0
-WATCH_SECONDS = (0.5, 1.5)
+WATCH_SECONDS = (1.0,)
 NO_LIMITS = Limits(windows=(Limit(hours=24, count=10_000, percent=100),))
 
 
@@ -179,7 +179,7 @@ def _policies(apps: list[App]) -> Policies:
     for number, app in enumerate(apps, 1):
         when = When(any=True) if app.departments is None else When.model_validate({"department": list(app.departments)})
         account = {"department": "$department"} if app.part == "idp" else {"title": "$title"}
-        held = ("everybody", "dept-$department") if app.part == "idp" else ()
+        held = ("dept-$department",) if app.part == "idp" else ()
         give = Give(app=app.name, account=account, role=app.role, modules=app.modules, groups=held)
         line = Line("policies/all.yaml", number, f"role {app.name}")
         roles.append(PlacedRole(Role(name=app.name, when=when, give=(give,)), line, ((give, line),)))

@@ -22,7 +22,8 @@ from usher.services.record import verify_ledger
 from usher.services.run import start
 
 LIVE = ("ready", "acting", "unknown", "acknowledged", "verified", "waiting for a person")
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 60.0
+"""How long nothing at all may change before a run counts as hanging; a slow machine is not a hanging one."""
 LATE_ADOPTION_SECONDS = 20.0
 """How long a parked step that the journal shows as done may wait for the look that adopts it."""
 
@@ -148,18 +149,21 @@ def forget_engine(folder: Path, seed: int, place: int) -> None:
             path.unlink()
 
 
-def _moving(standing: Standing) -> bool:
-    """Whether any step of any run is still on its way by itself."""
+def _moving(standing: Standing) -> list[tuple[str, str, str]]:
+    """The steps that are still on their way by themselves, as they stand now."""
     with standing.workspace.store.read() as unit:
         rows = [row for run in unit.runs.all() for row in unit.runs.steps(run["id"])]
-    return any(row["state"] in LIVE for row in rows)
+    return [(row["id"], row["state"], row["updated_at"]) for row in rows if row["state"] in LIVE]
 
 
 def _settle(standing: Standing) -> bool:
-    """Wait until nothing moves, and until late looks have adopted what they can; False where that takes too long."""
-    until = time.monotonic() + PATIENCE_SECONDS
-    while _moving(standing):
-        if time.monotonic() > until:
+    """Wait until nothing is on its way, and until late looks have adopted what they can; False where it hangs."""
+    last: list[tuple[str, str, str]] = []
+    until = 0.0
+    while moving := _moving(standing):
+        if moving != last:
+            last, until = moving, time.monotonic() + PATIENCE_SECONDS
+        elif time.monotonic() > until:
             return False
         time.sleep(0.25)
     until = time.monotonic() + LATE_ADOPTION_SECONDS

@@ -182,14 +182,14 @@ def account(app: App, one: Person) -> dict[str, Any]:
 
 
 def groups(company: Company) -> list[dict[str, Any]]:
-    """The directory's groups: one for everybody, one a department."""
-    names = ["everybody", *(f"dept-{name}" for name in dict.fromkeys(DEPARTMENTS))]
+    """The directory's groups: one a department."""
+    names = [f"dept-{name}" for name in dict.fromkeys(DEPARTMENTS)]
     found = []
     for name in names:
         members = [
             {"value": f"directory-{one.number}"}
             for one in company.people
-            if one.event != "join" and name in ("everybody", f"dept-{one.department}")
+            if one.event != "join" and name == f"dept-{one.department}"
         ]
         found.append({"id": f"group-{name}", "displayName": name, "members": members})
     return found

@@ -36,6 +36,8 @@ from usher.store.unit import Unit
 BACK_OFF = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 """Seconds before the next try, by how often it has been tried; the last goes on."""
 STOPPED_RETRY = 30.0
+SEALED_RETRY = 1.0
+"""A worker claims no act while sealed, so this is how soon a step goes on once the seal is lifted."""
 CAPABILITY = {
     Verb.CREATE: Capability.CREATE,
     Verb.UPDATE: Capability.UPDATE,
@@ -71,7 +73,7 @@ class Act:
                 return
             if hindrance := self._hindrance(unit, row):
                 unit.runs.move(step_id, StepState.READY, hindrance)
-                self._again(unit, row, STOPPED_RETRY, tries)
+                self._again(unit, row, SEALED_RETRY if unit.leases.sealed() else STOPPED_RETRY, tries)
                 return
         planned = PlannedStep.of(load(row["document"]))
         if self._unsupported(planned):
@@ -79,6 +81,7 @@ class Act:
             return
         self._workspace.reach("before look")
         sight = self._sight(row, planned, tries)
+        self._workspace.reach("after look")
         if sight is not None:
             self._decide(row, planned, sight, tries)
 
@@ -241,8 +244,7 @@ class Act:
             park.stop_connection(unit, row["connection"], str(error))
 
     def _again(self, unit: Unit, row: Row, wait: float, tries: int) -> None:
-        at = unit.dues.later(wait)
-        unit.dues.put(DueKind.ACT, row["id"], row["connection"], at, {"tries": tries})
+        run.put_due(unit, DueKind.ACT, row, unit.dues.later(wait), tries)
 
 
 def wanted_account(planned: PlannedStep) -> Account:
@@ -271,7 +273,7 @@ def acknowledge(workspace: Workspace, unit: Unit, row: Row, native_id: str | Non
         unit.runs.share_id(row, native_id)
     park.clear(unit, row, "the app acknowledged the step")
     unit.dues.drop(row["id"], DueKind.ACT, DueKind.SETTLE)
-    unit.dues.put(DueKind.VERIFY, row["id"], row["connection"], unit.dues.later(lag), {"tries": 0})
+    run.put_due(unit, DueKind.VERIFY, row, unit.dues.later(lag))
     run.release(unit, row["run_id"])
     run.refresh(unit, row["run_id"])
 
@@ -294,7 +296,7 @@ def become_unknown(
     unit.runs.move(row["id"], StepState.UNKNOWN, why)
     unit.runs.add_receipt(row["id"], "unknown", {"why": why, "evidence": evidence})
     unit.ledger.append("step:outcome:unknown", (row["id"], intent["id"]), {"why": why})
-    unit.dues.put(DueKind.SETTLE, row["id"], row["connection"], unit.dues.later(config.lag_seconds), {"tries": 0})
+    run.put_due(unit, DueKind.SETTLE, row, unit.dues.later(config.lag_seconds))
 
 
 def adopt_crash(workspace: Workspace, unit: Unit, row: Row) -> None:
@@ -308,7 +310,7 @@ def adopt_crash(workspace: Workspace, unit: Unit, row: Row) -> None:
             wait = config.timeout_seconds + config.lag_seconds
             from_intent = _plus(intent["recorded_at"], wait)
             at = max(from_intent, unit.dues.later(config.lag_seconds))
-            unit.dues.put(DueKind.SETTLE, row["id"], row["connection"], at, {"tries": 0})
+            run.put_due(unit, DueKind.SETTLE, row, at)
     unit.runs.move(row["id"], StepState.UNKNOWN, "its worker ended in the middle; looking")
 
 

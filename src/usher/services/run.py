@@ -33,20 +33,34 @@ def start(workspace: Workspace, reference: str) -> Row:
 
 
 def release(unit: Unit, run_id: str) -> int:
-    """Make every step due whose predecessors are acknowledged; returns how many."""
-    steps = unit.runs.steps(run_id)
-    states = {row["id"]: StepState(row["state"]) for row in steps}
+    """Make every step due whose predecessors allow it; returns how many.
+
+    A predecessor in another app must be acknowledged. One in the same app must be verified: the step's own look would
+    otherwise see the account as it was before the app's lag, and take that for a change by somebody else.
+    """
+    steps = {row["id"]: row for row in unit.runs.steps(run_id)}
     released = 0
-    for row in steps:
-        if states[row["id"]] is not StepState.PENDING:
+    for row in steps.values():
+        if row["state"] != StepState.PENDING.value:
             continue
-        requires = load(row["document"])["requires"]
-        waiting = [id for id in requires if not states[id].allows_successors]
-        if not waiting:
+        if all(_lets_go(steps[id], row) for id in load(row["document"])["requires"]):
             unit.runs.move(row["id"], StepState.READY)
-            unit.dues.put(DueKind.ACT, row["id"], row["connection"], unit.runs.now())
+            put_due(unit, DueKind.ACT, row, unit.runs.now())
             released += 1
     return released
+
+
+def _lets_go(before: Row, row: Row) -> bool:
+    state = StepState(before["state"])
+    if before["connection"] == row["connection"]:
+        return state in (StepState.VERIFIED, StepState.CLOSED)
+    return state.allows_successors
+
+
+def put_due(unit: Unit, kind: DueKind, row: Row, at: str, tries: int = 0) -> None:
+    """Make a step due; a waiting row of the same kind gives way, so that no step is carried out in two rhythms."""
+    unit.dues.drop(row["id"], kind)
+    unit.dues.put(kind, row["id"], row["connection"], at, {"tries": tries})
 
 
 def refresh(unit: Unit, run_id: str) -> RunState:

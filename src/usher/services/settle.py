@@ -7,9 +7,9 @@ from usher.connectors.errors import AccessLost, ConnectorError, Transient
 from usher.domain.expect import differences, holds, seen
 from usher.domain.plan import PlannedStep, Verb
 from usher.domain.step import DueKind, Outcome, StepState
-from usher.services import park
+from usher.services import park, run
 from usher.services.act import CAPABILITY, acknowledge, back_off
-from usher.services.look import Sight, disagreement, is_ours, look
+from usher.services.look import MAY_BE_DONE, Sight, disagreement, is_ours, look
 from usher.services.workspace import Workspace
 from usher.store.repository import Row, load
 from usher.store.unit import Unit
@@ -51,8 +51,8 @@ def _conclude(workspace: Workspace, unit: Unit, row: Row, planned: PlannedStep, 
         if planned.verb is Verb.CREATE and (account is None or not is_ours(planned, account, intents)):
             park.park(unit, row, "already there", f"{planned.user_name} exists and nothing proves it ours")
             return
-        if intents:
-            unit.runs.resolve(intents[-1]["id"], Outcome.ADOPTED)
+        if open_ones := [intent for intent in intents if intent["outcome"] in MAY_BE_DONE]:
+            unit.runs.resolve(open_ones[-1]["id"], Outcome.ADOPTED)
         unit.runs.add_receipt(row["id"], "adopt", {"saw": seen(account), "sent": None})
         unit.ledger.append("step:effect:adopt", (row["id"],), {"saw": seen(account)})
         acknowledge(workspace, unit, row, account.id if account else None, "found done by looking")
@@ -66,13 +66,12 @@ def _not_there(workspace: Workspace, unit: Unit, row: Row, planned: PlannedStep,
     changed = differences(planned.before, sight.account)
     if (facts.idempotent or facts.unique) and not changed and row["state"] == StepState.UNKNOWN.value:
         last = unit.runs.intents(row["id"])[-1]
-        unit.runs.resolve(last["id"], Outcome.NOT_SEEN)
+        if last["outcome"] != Outcome.NOT_DONE.value:  # what the app surely refused stays refused: it proves nothing
+            unit.runs.resolve(last["id"], Outcome.NOT_SEEN)
         unit.ledger.append("step:intent:not_done", (row["id"], last["id"]), {"why": "not seen after the lag"})
         unit.runs.move(row["id"], StepState.READY, "not seen after the lag; the verb is safe to repeat")
         attempts = int(row["attempt"])
-        unit.dues.put(
-            DueKind.ACT, row["id"], row["connection"], unit.dues.later(back_off(attempts - 1)), {"tries": attempts}
-        )
+        run.put_due(unit, DueKind.ACT, row, unit.dues.later(back_off(attempts - 1)), attempts)
         park.complain(unit, row, attempts, "the app has not shown the change after several attempts")
         return
     why = "; ".join(changed) or "the app gave no answer and does not show the change after its declared lag"
@@ -82,7 +81,6 @@ def _not_there(workspace: Workspace, unit: Unit, row: Row, planned: PlannedStep,
 
 
 def _look_again(unit: Unit, row: Row, tries: int, why: str, wait: float | None = None) -> None:
-    at = unit.dues.later(wait or back_off(tries))
-    unit.dues.put(DueKind.SETTLE, row["id"], row["connection"], at, {"tries": tries + 1})
+    run.put_due(unit, DueKind.SETTLE, row, unit.dues.later(wait or back_off(tries)), tries + 1)
     if row["state"] == StepState.UNKNOWN.value:
         park.complain(unit, row, tries, why)
