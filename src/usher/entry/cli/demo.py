@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from usher.entry.cli.demo_ending import Ending
     from usher.services.workspace import Workspace
 
-SECONDS = 300.0
+SECONDS = 600.0
 """How long the runs may take before the demo gives up."""
 EXAMPLE = Path("examples") / "acme"
 

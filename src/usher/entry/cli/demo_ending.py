@@ -20,6 +20,7 @@ from usher.store.accounts import account_of
 State = Literal["PASS", "FAIL", "not yet"]
 PLATFORM = "forecastly"
 DIRECTORY = "directory"
+READINGS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class Ending:
         cls, workspace: Workspace, story: Mapping[str, Any], findings: Mapping[str, int], before: Mapping[str, int]
     ) -> Ending:
         """Read every app once more, completely, and compare it with what the guide asks for."""
-        readings = {name: observe(workspace, name).kind for name in workspace.connections.names()}
+        readings = {name: _read_whole(workspace, name) for name in workspace.connections.names()}
         reconcile(workspace)
         accounts = _accounts(workspace)
         sequence(workspace)
@@ -91,6 +92,15 @@ class Ending:
         )
 
 
+def _read_whole(workspace: Workspace, name: str) -> str:
+    """Read one app to its end; a reading that breaks off is tried again, as any reading is."""
+    for _ in range(READINGS):
+        seen = observe(workspace, name)
+        if seen.kind == "complete":
+            return ""
+    return f"{name} could not be read whole: {'; '.join(seen.reasons)}"
+
+
 def _accounts(workspace: Workspace) -> dict[tuple[str, str], Account]:
     with workspace.store.read() as unit:
         found = [(row["connection"], account_of(row)) for row in unit.accounts.all()]
@@ -102,8 +112,11 @@ def _added(
 ) -> Line:
     states = {name: accounts.get((name, who)) for name in where}
     good = all(account is not None and account.state.can_sign_in for account in states.values())
-    good = good and all(readings[name] == "complete" for name in where)
-    told = ", ".join(f"{name} {account.state if account else 'absent'}" for name, account in states.items())
+    unread = [readings[name] for name in where if readings[name]]
+    told = ", ".join(
+        [*(f"{name} {account.state if account else 'absent'}" for name, account in states.items()), *unread]
+    )
+    good = good and not unread
     return Line("added", "added", "PASS" if good else "FAIL", f"{who}: {told}")
 
 
@@ -131,8 +144,11 @@ def _removed(
 ) -> Line:
     states = {name: accounts.get((name, who)) for name in where}
     good = all(account is None or not account.state.can_sign_in for account in states.values())
-    good = good and all(readings[name] == "complete" for name in where)
-    told = ", ".join(f"{name} {account.state if account else 'absent'}" for name, account in states.items())
+    unread = [readings[name] for name in where if readings[name]]
+    told = ", ".join(
+        [*(f"{name} {account.state if account else 'absent'}" for name, account in states.items()), *unread]
+    )
+    good = good and not unread
     return Line(key, words, "PASS" if good else "FAIL", f"{who}: {told}")
 
 
