@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.faults.company import Standing
-from tests.faults.invent import ENTERPRISE, csv_text
+from tests.faults.invent import ENTERPRISE, PAPERS, csv_text
 
 from usher.domain.clock import to_text
 from usher.services.task import say_done
@@ -26,8 +26,8 @@ class Clerk(threading.Thread):
         super().__init__(name="clerk", daemon=True)
         self._standing = standing
         self._dice = random.Random(f"clerk {seed}")
-        self._app = next(app for app in standing.company.apps if app.by_person)
-        self._accounts = [dict(one) for one in standing.company.accounts[self._app.name]]
+        self._app = next((app for app in standing.company.apps if app.by_person), PAPERS)
+        self._accounts = [dict(one) for one in standing.company.accounts.get(self._app.name, ())]
         self._lied: set[str] = set()
         self._ended = threading.Event()
         self.failure: Exception | None = None

@@ -6,7 +6,7 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from tests.faults.checker import COUNTERS, Judgement, check
 from tests.faults.clerk import Clerk
 from tests.faults.company import Standing, build
 from tests.faults.evidence import gather
-from tests.faults.invent import Weather, apps_of
+from tests.faults.invent import App, Weather, apps_of
 from tests.faults.nemesis import Kill, Nursery, every_boundary, random_kills
 from tests.helpers.running import Twins
 
@@ -41,6 +41,8 @@ class Settings:
     unique: bool = True
     weather: Weather = field(default_factory=Weather)
     events: tuple[str, ...] = ()
+    apps: tuple[App, ...] = ()
+    """These apps instead of the usual ones with `lag` and `unique`."""
 
 
 @dataclass
@@ -90,7 +92,7 @@ def run(folder: Path, settings: Settings) -> Result:
     begun = time.monotonic()
     twins = Twins(folder / "servers")
     try:
-        apps = apps_of(settings.lag, settings.unique)
+        apps = settings.apps or apps_of(settings.lag, settings.unique)
         standing = build(folder, twins, settings.seed, settings.plans, apps=apps, events=settings.events)
         return _torment(standing, settings, begun)
     finally:
@@ -193,9 +195,3 @@ def _judge(
         ledger=tuple(str(problem) for problem in report.problems),
         seconds=time.monotonic() - begun,
     )
-
-
-def runs(folder: Path, all_settings: Iterable[Settings]) -> Iterator[Result]:
-    """Several runs, one after the other, each in a folder of its own."""
-    for number, settings in enumerate(all_settings, 1):
-        yield run(folder / f"run-{number}", settings)

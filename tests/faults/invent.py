@@ -54,13 +54,14 @@ class App:
     by_person: bool = False
 
 
+PAPERS = App("papers", departments=("Legal",), role="Reader", by_person=True)
 MIXED = (
     App("directory", part="idp", declared_lag=0.5, real_lag=0.5),
     App("wiki"),
     App("crm", unique=False, declared_lag=0.5, real_lag=0.5, departments=("Sales",), role="Rep", modules=("Core",)),
     App("desk", declared_lag=5.0, real_lag=5.0, departments=("Support",), role="Agent"),
     App("board", unique=False, declared_lag=0.5, real_lag=3.0, departments=("Finance",), role="Reader"),
-    App("papers", departments=("Legal",), role="Reader", by_person=True),
+    PAPERS,
 )
 """Every lag in one company: none, 0.5 s, 5 s, and 3 s where 0.5 s is declared; with and without uniqueness."""
 
