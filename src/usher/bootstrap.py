@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from usher.connectors.contract import Connector
     from usher.domain.connection import ConnectionConfig
     from usher.domain.profile import AppProfile
+    from usher.services.connections import Factory
     from usher.services.workspace import Workspace
     from usher.settings import Settings
     from usher.store.configuration import Configuration
@@ -113,7 +114,7 @@ def build(configuration: Configuration, keys: Keys, settings: Settings) -> Works
     connections = OpenConnections(
         configuration.connections,
         lambda config: _profile(registry.get, registry.names(), config),
-        {"scim": _scim, "csv": _csv, "person": _person, "browser": _browser},
+        {kind: _located(configuration, factory) for kind, factory in FACTORIES.items()},
         Secrets(folder, kept, os.environ),
         folder,
         data / "pictures",
@@ -177,6 +178,28 @@ def _browser(config: ConnectionConfig, profile: AppProfile) -> Connector:
     from usher.connectors.browser.connector import BrowserConnector
 
     return BrowserConnector(config, profile)
+
+
+FACTORIES: dict[str, Factory] = {"scim": _scim, "csv": _csv, "person": _person, "browser": _browser}
+
+
+def _located(configuration: Configuration, factory: Factory) -> Factory:
+    """Options that a connector refuses are a mistake in a file: name the file, the line and the field."""
+
+    def make(config: ConnectionConfig, profile: AppProfile) -> Connector:
+        from pydantic import ValidationError
+
+        from usher.domain.located import ConfigurationError, problems_of
+        from usher.store.yamlfiles import parse
+
+        try:
+            return factory(config, profile)
+        except ValidationError as error:
+            name = f"connections/{config.name}.yaml"
+            tree = parse(configuration.texts[name], name)
+            raise ConfigurationError(problems_of(name, error, tree, at=("options",))) from error
+
+    return make
 
 
 def main() -> None:

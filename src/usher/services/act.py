@@ -36,6 +36,8 @@ from usher.store.unit import Unit
 BACK_OFF = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 """Seconds before the next try, by how often it has been tried; the last goes on."""
 STOPPED_RETRY = 30.0
+ILL_AFTER = 5
+"""Writes in a row without a trustworthy answer after which the app counts as ill and nothing more is sent to it."""
 SEALED_RETRY = 1.0
 """A worker claims no act while sealed, so this is how soon a step goes on once the seal is lifted."""
 CAPABILITY = {
@@ -206,6 +208,10 @@ class Act:
     def _unknown(self, row: Row, intent: Row, why: str, evidence: dict[str, str]) -> None:
         with self._workspace.store.begin() as unit:
             become_unknown(self._workspace, unit, row, intent, why, evidence)
+            last = unit.runs.last_outcomes(row["connection"], ILL_AFTER)
+            if len(last) == ILL_AFTER and set(last) == {Outcome.UNKNOWN.value}:
+                why = f"{ILL_AFTER} writes in a row had no trustworthy answer: the app is ill"
+                park.stop_connection(unit, row["connection"], why)
 
     def _nothing_happened(self, row: Row, intent: Row, why: str, wait: float, tries: int) -> None:
         with self._workspace.store.begin() as unit:

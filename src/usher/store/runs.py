@@ -113,6 +113,17 @@ class Runs(Repository):
         """Intents that have no outcome: after a crash, each is unknown."""
         return self.rows(select(intent).where(intent.c.outcome.is_(None)).order_by(intent.c.id))
 
+    def last_outcomes(self, connection_name: str, limit: int) -> list[str | None]:
+        """How the newest intents on one connection ended, newest first."""
+        wanted = (
+            select(intent.c.outcome)
+            .join_from(intent, step, intent.c.step_id == step.c.id)
+            .where(step.c.connection == connection_name, intent.c.outcome.is_not(None))
+            .order_by(intent.c.resolved_at.desc(), intent.c.id.desc())
+            .limit(limit)
+        )
+        return list(self.connection.execute(wanted).scalars())
+
     def resolve(self, intent_id: str, outcome: Outcome) -> None:
         """Give an intent its outcome."""
         self.set(intent, intent_id, outcome=outcome.value, resolved_at=self.now())

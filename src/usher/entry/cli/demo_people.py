@@ -17,8 +17,10 @@ from usher.services.approve import approve
 from usher.services.operators import Acting, acting, add_operator
 from usher.services.task import say_done
 from usher.services.workspace import Refusal, Workspace
-from usher.store.repository import load
+from usher.store.repository import Row, load
 
+APP = "expenses"
+"""Acme's app that only a person can change."""
 NAMES = ("irene", "paula")
 """The operators that own Acme's apps in its connection files."""
 
@@ -96,27 +98,25 @@ class Clerk:
     console: Console
     scripted: bool
     done: set[str] = field(default_factory=set)
-    told: set[str] = field(default_factory=set)
 
-    def work(self) -> None:
-        """Do every open task that has not been done: change the app's own file, then say that it is done."""
+    def waiting(self) -> list[tuple[Row, dict[str, Any]]]:
+        """Open tasks that nobody has done yet, each with its step."""
         with self.workspace.store.read() as unit:
             tasks = [(task, unit.runs.step(task["step_id"])) for task in unit.runs.tasks()]
-        for task, row in tasks:
-            if row is None or row["connection"] != "expenses" or task["id"] in self.done:
-                continue
-            step = load(row["document"])
+        mine = [(task, row) for task, row in tasks if row and row["connection"] == APP and task["id"] not in self.done]
+        return [(task, load(row["document"])) for task, row in mine]
+
+    def work(self) -> None:
+        """Do every waiting task: change the app's own file, then say that it is done."""
+        for task, step in self.waiting():
+            self.done.add(task["id"])
             if not self.scripted:
                 self._tell(task, step)
                 continue
             self._change(step)
             say_done(self.workspace, str(task["number"]), self.operator.row, "done by the scripted person")
-            self.done.add(task["id"])
 
-    def _tell(self, task: dict[str, Any], step: dict[str, Any]) -> None:
-        if task["id"] in self.told:
-            return
-        self.told.add(task["id"])
+    def _tell(self, task: Row, step: dict[str, Any]) -> None:
         file = self.folder / "data" / "expenses" / "users.csv"
         self.console.print(f"\n  Task {task['number']} is yours: {step['verb']} {step['user_name']} in {file}")
         if Confirm.ask("  Shall the scripted person do it?", console=self.console, default=True):
@@ -124,7 +124,6 @@ class Clerk:
         else:
             self.console.input("  Change the file, then press Enter. ")
         say_done(self.workspace, str(task["number"]), self.operator.row, "said at the terminal")
-        self.done.add(task["id"])
 
     def _change(self, step: dict[str, Any]) -> None:
         file = self.folder / "data" / "expenses" / "users.csv"

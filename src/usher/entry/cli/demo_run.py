@@ -121,12 +121,22 @@ def carry_out(workspace: Workspace, clerk: Clerk, console: Console, seconds: flo
                     worker.start()
                     live.console.print("  a new worker takes the lease, looks at what was under way, and goes on")
                 worker.check()
-                clerk.work()
+                if clerk.waiting():
+                    _ask(live, clerk)
                 if killed and rows and all(StepState(row["state"]).is_settled for row in rows):
                     return
                 time.sleep(POLL_SECONDS)
     finally:
         worker.stop()
+
+
+def _ask(live: Live, clerk: Clerk) -> None:
+    """A question needs the terminal for itself; the scripted person asks none."""
+    if not clerk.scripted:
+        live.stop()
+    clerk.work()
+    if not clerk.scripted:
+        live.start(refresh=True)
 
 
 def _under_way(workspace: Workspace) -> bool:

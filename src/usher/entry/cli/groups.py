@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from usher.entry.cli.exits import BadInput, guarded
 PRIVATE_KEY = "usher-key-1:"
 JSON = "--json"
 AFTER_OPTIONS = "--"
+MOST_CHARACTERS = 150
 LATE = {
     "demo": (
         "usher.entry.cli.demo",
@@ -57,6 +58,20 @@ class UsherGroup(TyperGroup):
             args = [self.otherwise, *args]
         return super().parse_args(ctx, args)
 
+    def sections(self) -> Mapping[str, Sequence[str]]:
+        """The verbs under their headings, in the order in which one needs them."""
+        return {"Commands": list(self.commands)}
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the verbs with a whole sentence each, however narrow the screen is."""
+        width = max(map(len, self.commands))
+        for title, names in self.sections().items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), self._about(name)) for name in names])
+
+    def _about(self, name: str) -> str:
+        return self.commands[name].get_short_help_str(limit=MOST_CHARACTERS)
+
 
 class ConnectGroup(UsherGroup):
     """`usher connect NAME ...` is `usher connect add NAME ...`."""
@@ -74,16 +89,11 @@ class RootGroup(UsherGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Every command, in the order in which one needs them."""
-        order = [name for names in SECTIONS.values() for name in names]
-        return sorted(self.commands, key=lambda name: order.index(name) if name in order else len(order))
+        return [name for names in SECTIONS.values() for name in names]
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Write the commands by what they are for."""
-        width = max(map(len, self.commands))
-        for title, names in SECTIONS.items():
-            rows = [(name.ljust(width), self.commands[name].get_short_help_str(limit=100)) for name in names]
-            with formatter.section(title):
-                formatter.write_dl(rows)
+    def sections(self) -> Mapping[str, Sequence[str]]:
+        """The commands by what they are for."""
+        return SECTIONS
 
     def main(
         self,
