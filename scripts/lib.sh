@@ -50,7 +50,7 @@ find_python() {
 
 # Print a Chromium or Chrome that starts: USHER_CHROMIUM first, then PATH, then macOS, then Playwright's own download.
 find_chromium() {
-    for name in ${USHER_CHROMIUM:-} chromium chromium-browser google-chrome google-chrome-stable; do
+    for name in ${USHER_CHROMIUM:-} chromium-headless-shell chromium chromium-browser google-chrome google-chrome-stable; do
         found=$(command -v "$name" 2>/dev/null) || continue
         if "$found" --version >/dev/null 2>&1; then
             say "$found"

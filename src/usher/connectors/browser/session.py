@@ -229,7 +229,7 @@ def chromium_path(option: Any, environment: dict[str, str], which: Callable[[str
             if not os.access(str(named), os.X_OK):
                 raise AccessLost(f"chromium: {named} cannot be run: expected the path of a Chromium or Chrome")
             return str(named)
-    for name in ("chromium", "chromium-browser", "google-chrome"):
+    for name in ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"):
         if found := which(name):
             return found
     raise AccessLost("no Chromium was found: install one (apt-get install chromium) or name it in USHER_CHROMIUM")
