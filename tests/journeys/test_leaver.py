@@ -8,6 +8,7 @@ from tests.journeys.conftest import Company
 from usher.domain.plan import PlanKind, PlanState
 from usher.engine.inline import begin
 from usher.services.approve import approve
+from usher.services.erase import erase_details
 from usher.services.plan import make_plan
 from usher.services.reconcile import reconcile
 from usher.services.record import verify_ledger
@@ -81,3 +82,16 @@ def test_an_account_that_changed_since_the_approval_is_left_alone(company: Compa
     # An account that is gone can do nothing: what was wanted is so, and nothing was sent.
     assert company.states() == ["verified", "verified"]
     assert [entry["effect"] for entry in company.wiki.entries()] == ["delete"]
+
+
+def test_a_leavers_details_can_be_erased_and_the_ledger_stays_whole(company: Company) -> None:
+    workspace = company.workspace
+    with pytest.raises(Refusal, match="has not left"):
+        erase_details(workspace, "E1", company.olga, "asked to be forgotten")
+    company.hr("terminated", "2026-01-31")
+    erased = erase_details(workspace, "E1", company.olga, "asked to be forgotten")
+    assert erased > 0
+    report = verify_ledger(workspace, [])
+    assert (report.problems, report.erased) == ((), erased)
+    with workspace.store.read() as unit:
+        assert not any("ann@acme.test" in str(document) for _, document in unit.ledger.details().values())

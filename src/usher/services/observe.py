@@ -14,6 +14,7 @@ from usher.domain.connection import ConnectionConfig
 from usher.domain.step import DueKind, StepState
 from usher.services import park
 from usher.services.ports import Progress, silent
+from usher.services.reconcile import reconcile
 from usher.services.schedule import put_observation
 from usher.services.sources import refresh
 from usher.services.workspace import Refusal, Workspace
@@ -189,8 +190,9 @@ def confirm(workspace: Workspace, name: str, operator_id: str) -> Observed:
 
 
 def observe_when_due(workspace: Workspace, name: str) -> None:
-    """Carry out a scheduled reading, and schedule the next one whatever it gave."""
+    """Carry out a scheduled reading, bring the findings up to date, and schedule the next one whatever it gave."""
     if name in workspace.connections.names():
         observe(workspace, name)
+        reconcile(workspace)
         with workspace.store.begin() as unit:
             put_observation(workspace, unit, name)

@@ -15,7 +15,8 @@ COMPLAIN_AFTER = 4
 def park(unit: Unit, row: Row, rule: str, why: str) -> None:
     """Stop a step with a finding; what requires it waits, what does not goes on."""
     unit.runs.move(row["id"], StepState.PARKED, f"{rule}: {why}")
-    _open(unit, row, rule, "high", why, "look at the account, then answer with: usher run resolve STEP")
+    fix = f"look at the account, then: usher resolve {row['id']} --answer look, retry or cancel"
+    _open(unit, row, rule, "high", why, fix)
     unit.ledger.append("step:step:park", (row["id"],), {"rule": rule, "why": why})
     run.refresh(unit, row["run_id"])
 

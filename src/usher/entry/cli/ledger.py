@@ -9,7 +9,7 @@ import typer
 
 from usher.entry.cli.exits import BadInput, ExitCode
 from usher.entry.cli.groups import UsherGroup, examples
-from usher.entry.cli.options import context_of
+from usher.entry.cli.options import As, Key, Reason, acting, context_of
 from usher.entry.cli.out import emit, instant, lines, table
 
 if TYPE_CHECKING:
@@ -136,6 +136,34 @@ def export(
 
     files = [str(path) for path in (made.ledger, made.heads, made.key, verifier)]
     emit(context, "ledger-export/1", {"leaves": made.size, "files": files}, paint)
+
+
+@app.command(
+    epilog=examples(
+        "usher ledger erase ann@acme.test --reason 'asked to be forgotten' --as olga --key file:~/olga.key",
+        json="ledger-erase/1",
+    )
+)
+def erase(
+    ctx: typer.Context,
+    person: Annotated[str, typer.Argument(metavar="PERSON", help="Somebody who has left; all runs about them closed.")],
+    reason: Reason,
+    as_: As = None,
+    key: Key = None,
+) -> None:
+    """Erase a person's details from the ledger: names and values go, the leaves stay, and the ledger stays whole."""
+    from usher.services.erase import erase_details
+    from usher.services.record import sequence
+
+    context = context_of(ctx)
+    with context.opened() as workspace:
+        erased = erase_details(workspace, person, acting(workspace, as_, key), reason)
+        sequence(workspace)
+
+    def paint(screen: Console) -> None:
+        screen.print(f"{erased} details were erased; what happened, and when, stays provable.")
+
+    emit(context, "ledger-erase/1", {"erased": erased}, paint)
 
 
 @app.command(epilog=examples("usher ledger heads", json="heads/1"))
