@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -142,7 +143,37 @@ def build(configuration: Configuration, keys: Keys, settings: Settings) -> Works
         snapshots=data / "snapshots",
         watch_seconds=settings.watch_seconds,
         engine_url=settings.engine_url,
+        reconfigured=Watch(configuration).changed,
     )
+
+
+class Watch:
+    """Sees that the files of a workspace have changed, and says so only once all of them are right."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._folder = configuration.folder
+        self._digest = configuration.digest
+        self._seen = self._signature()
+
+    def changed(self) -> bool:
+        """True where the files have another digest than at the start; a mistake in them is logged once, and waits."""
+        from usher.domain.located import ConfigurationError
+        from usher.store.configuration import read_configuration
+
+        signature = self._signature()
+        if signature == self._seen:
+            return False
+        self._seen = signature
+        try:
+            return read_configuration(self._folder).digest != self._digest
+        except ConfigurationError as error:
+            logging.getLogger("usher.configuration").error("the changed files are not used: %s", error)
+            return False
+
+    def _signature(self) -> frozenset[tuple[str, int, int]]:
+        files = [self._folder / "usher.yaml", *self._folder.glob("*/*.yaml")]
+        stats = [(str(file), file.stat()) for file in files if file.exists()]
+        return frozenset((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
 
 
 def _profile(get: Callable[[str], AppProfile], names: tuple[str, ...], config: ConnectionConfig) -> AppProfile:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +16,11 @@ from usher.store.database import Store
 
 WATCH_SECONDS = (3_600.0, 86_400.0)
 """A verified step is looked at again one hour and one day later (never fewer; the rules may add more)."""
+
+
+def unchanged() -> bool:
+    """The files of a workspace that was not read from files never change."""
+    return False
 
 
 class Refusal(Exception):
@@ -48,6 +53,8 @@ class Workspace:
     engine_url: str | None = field(default=None, repr=False)
     watch_seconds: tuple[float, ...] = WATCH_SECONDS
     reach: Reach = no_reach
+    reconfigured: Callable[[], bool] = unchanged
+    """True once the files say something else than what this workspace was opened with, and are right."""
 
     def now(self) -> str:
         """The present instant as stored text."""
