@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -26,6 +27,9 @@ PATIENCE_SECONDS = 60.0
 """How long nothing at all may change before a run counts as hanging; a slow machine is not a hanging one."""
 LATE_ADOPTION_SECONDS = 20.0
 """How long a parked step that the journal shows as done may wait for the look that adopts it."""
+
+_one_at_a_time = threading.Lock()
+"""Migrations keep their context in a global, so two companies in one process are built one after the other."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,8 @@ def run(folder: Path, settings: Settings) -> Result:
     twins = Twins(folder / "servers")
     try:
         apps = settings.apps or apps_of(settings.lag, settings.unique)
-        standing = build(folder, twins, settings.seed, settings.plans, apps=apps, events=settings.events)
+        with _one_at_a_time:
+            standing = build(folder, twins, settings.seed, settings.plans, apps=apps, events=settings.events)
         return _torment(standing, settings, begun)
     finally:
         twins.stop()

@@ -21,16 +21,19 @@ BOUNDARIES = (
     "before look",
     "after look",
     "after intent",
-    "after call",
-    "after receipt",
     "before settle",
     "after settle",
+    "after call",
+    "after receipt",
     "before verify",
     "after verify",
     "before watch",
     "after watch",
 )
-"""Every boundary of a step's way, from the claim of its due row to the last look at it."""
+"""Every boundary of a step's way, from the claim of its due row to the last look at it.
+
+In this order each death leads to the next one: a worker that dies after an intent makes its successor settle it.
+"""
 ANY = "*"
 
 
@@ -63,7 +66,7 @@ def every_boundary(rounds: int) -> Iterator[Kill]:
     """A death at the first passing of each boundary in turn, so often: with one plan, each of its steps meets each."""
     for _ in range(rounds):
         for boundary in BOUNDARIES:
-            yield Kill(boundary, 1, 3.0)
+            yield Kill(boundary, 1, 6.0)
 
 
 class Nursery:

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 from tests.faults.harness import Result, Settings, run
-from tests.faults.invent import MIXED, App, invent
+from tests.faults.invent import MIXED, App, Weather, invent
 from tests.faults.nemesis import BOUNDARIES
 
 MINUTES = 60
 """A generous end for a machine that is busy with other things; the usual time is a minute or two."""
 FORTY = Settings(seed=2, plans=40, kills=12)
 DOUBTFUL = Settings(seed=5, kills=3, lag="above", unique=False, events=("join",) * 6)
+CALM = Weather(0, 0, 0, 0)
+"""Here the deaths are the fault; with lost replies on top, a death could not be placed where it is wanted."""
 SMALL = (App("directory", part="idp"), App("wiki", unique=False))
 
 
@@ -52,7 +54,7 @@ def test_a_leaver_and_a_joiner_survive_a_kill_at_every_boundary(tmp_path: Path) 
     with ThreadPoolExecutor(2) as together:
         asked = {
             event: together.submit(
-                run, tmp_path / event, Settings(seed=3, boundary_rounds=4, apps=SMALL, events=(event,))
+                run, tmp_path / event, Settings(seed=3, boundary_rounds=3, weather=CALM, apps=SMALL, events=(event,))
             )
             for event in ("leave", "join")
         }
