@@ -12,10 +12,12 @@ from playwright.sync_api import Locator
 
 from usher.connectors.browser.finding import Finder, NotSeen, plain
 from usher.connectors.browser.in_page import FIELD, GUARD, GUARD_STATE, NAMES_ACCOUNT
-from usher.connectors.browser.recipe import Click, Fill, Recipe, See, Step
+from usher.connectors.browser.recipe import Recipe
 from usher.connectors.browser.session import Session
+from usher.connectors.browser.steps import Click, Fill, See, Step, names_in
 from usher.connectors.errors import InDoubt, Rejected
 
+SECRETS = (("secret",), ("totp",), ("new_password",))
 TICKS = {"yes": True, "no": False}
 PROBE_SECONDS = 0.5
 
@@ -65,7 +67,7 @@ class Actor(Finder):
         if fill.with_ == "$totp":
             self.variables["totp"] = self.one_time_code()
         value = self.words(fill.with_)
-        if any(name in fill.with_ for name in ("$secret", "$totp")):
+        if names_in(fill.with_) in SECRETS:
             self.session.secret_fields.append(field)
             field.fill(value, timeout=self.patience * 1000)
             return True
@@ -197,9 +199,17 @@ class Actor(Finder):
             if not gate.sent and time.monotonic() > quiet:
                 break
             self.session.wait(50)
+        while gate.leads_on and time.monotonic() < end and self._old_page():
+            self.session.wait(50)
         with contextlib.suppress(PlaywrightError):  # a page that never falls silent has still been waited for
             self.page.wait_for_load_state("load", timeout=5000)
             self.page.wait_for_load_state("networkidle", timeout=2000)
+
+    def _old_page(self) -> bool:
+        """True while the page of the writing click is still shown: its guard is gone with it."""
+        with contextlib.suppress(PlaywrightError):
+            return self.page.evaluate(GUARD_STATE) is not None
+        return True
 
     # see
 

@@ -237,6 +237,7 @@ def _account(row: Mapping[str, Any]) -> Account:
         display_name=row["display_name"],
         given_name=row["given_name"],
         family_name=row["family_name"],
+        employee_number=row.get("employee_number"),
         state=AccountState(row["state"]) if row["state"] in set(AccountState) else AccountState.UNKNOWN,
         kind=AccountKind(row["kind"]) if row.get("kind") in set(AccountKind) else AccountKind.PERSON,
         entitlements=frozenset(row["entitlements"]),

@@ -13,8 +13,9 @@ from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Locator, Page
 
 from usher.connectors.browser.in_page import ROW, TABLES
-from usher.connectors.browser.recipe import Accounts, Recipe, Target, Words, substitute
+from usher.connectors.browser.recipe import Accounts, Recipe
 from usher.connectors.browser.session import Session
+from usher.connectors.browser.steps import Target, Words, substitute
 from usher.connectors.errors import InDoubt, Rejected
 
 SETTLED_MS = 200
@@ -243,6 +244,9 @@ def _of(scope: Page | Locator, thing: str, word: str) -> Locator:
     if thing == "label":
         # Consoles mark required fields with a star and end labels with a colon.
         return scope.get_by_label(re.compile(rf"^\s*{_spaced(word)}\s*[*:]*\s*$"))
+    if thing == "tab":
+        # Some consoles repeat a tab as a button below its panel; the list of tabs holds each once.
+        return scope.get_by_role("tablist").get_by_role("tab", name=word, exact=True)
     if thing == "text":
         return scope.get_by_text(word, exact=True)
     if thing == "status":

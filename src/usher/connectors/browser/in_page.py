@@ -130,3 +130,16 @@ FIELD = r"""
 })
 """
 """What a field is and holds."""
+
+BOXES = r"""
+() => {
+  const shown = (el) => el.checkVisibility({visibilityProperty: true});
+  const clean = (text) => (text || "").replace(/\s+/g, " ").trim();
+  const label = (el) => clean([...(el.labels || [])].map((l) => l.innerText).join(" ")) ||
+    clean(el.getAttribute("aria-label"));
+  const root = document.querySelector("main,[role=main]") || document.body;
+  return [...root.querySelectorAll("input[type=checkbox]")].filter((el) => shown(el) && label(el))
+    .map((el) => ({label: label(el), ticked: el.checked}));
+}
+"""
+"""Every visible box of the main region that has a label, and whether it is ticked."""

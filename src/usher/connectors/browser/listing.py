@@ -50,21 +50,26 @@ def _turn(finder: Finder, turner: Next, table: Table) -> bool:
 
 
 def _check_total(finder: Finder, count: int) -> None:
-    pattern = finder.recipe.accounts.total
-    if pattern is None:
+    patterns = finder.recipe.accounts.total
+    if not patterns:
         return
     finder.line = "accounts.total"
-    parts = re.split(r"\{(\w+)\}", " ".join(pattern.split()))
-    looks = "".join(
-        (r"(?P<total>\d[\d,. ]*)" if part == "total" else r"\d[\d,. ]*") if place % 2 else re.escape(part)
-        for place, part in enumerate(parts)
-    )
-    found = re.search(looks, " ".join(finder.page.inner_text("body").split()))
+    text = " ".join(finder.page.inner_text("body").split())
+    found = next((match for pattern in patterns if (match := re.search(_counting(pattern), text))), None)
     if found is None:
-        raise finder.doubt(f"expected a text like {pattern!r}")
+        raise finder.doubt(f"expected a text like {' or '.join(map(repr, patterns))}")
     total = int(re.sub(r"\D", "", found["total"]))
     if total != count:
         raise finder.doubt(f"the console counts {total} accounts, {count} rows were read")
+
+
+def _counting(pattern: str) -> str:
+    """The expression that finds a text like `{from}-{to} of {total}`."""
+    parts = re.split(r"\{(\w+)\}", " ".join(pattern.split()))
+    return "".join(
+        (r"(?P<total>\d[\d,.]*)" if part == "total" else r"\d[\d,.]*") if place % 2 else re.escape(part)
+        for place, part in enumerate(parts)
+    )
 
 
 def row_with(finder: Finder, table: Table, wanted: str) -> Row | None:
@@ -104,4 +109,4 @@ def _held(row: Row, held: Held) -> list[str]:
     cell = row.cell(held.from_)
     parts = [part.strip() for part in (cell.split(held.split) if held.split else [cell])]
     nothing = {plain(word) for word in held.nothing}
-    return [f"{held.as_}:{part}" for part in parts if plain(part) not in nothing]
+    return [f"{held.as_}:{held.values.get(part, part)}" for part in parts if plain(part) not in nothing]

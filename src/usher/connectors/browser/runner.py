@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from secrets import token_urlsafe
 from typing import Any
 from urllib.parse import urljoin
 
 from playwright.sync_api import Error as PlaywrightError
 
 from usher.connectors.browser.acting import Actor, HeldBack
+from usher.connectors.browser.details import add_details, address_of
 from usher.connectors.browser.finding import NotSeen, Row, plain
 from usher.connectors.browser.job import Job
 from usher.connectors.browser.listing import account_of, row_with, walk
-from usher.connectors.browser.recipe import Recipe, Step
+from usher.connectors.browser.recipe import Recipe
 from usher.connectors.browser.session import Session
+from usher.connectors.browser.steps import Step
 from usher.connectors.browser.totp import STEP_SECONDS, totp
 from usher.connectors.errors import (
     AccessLost,
@@ -49,9 +52,15 @@ class Runner:
         self._progress = progress
         self._actor = Actor(session, recipe, job.patience)
         secrets = {name: value for name, value in job.secrets.items() if name != "totp"}
-        self._actor.variables = {**job.variables, **secrets}
+        # A password that a new account needs and that nobody ever learns: its owner sets one of their own.
+        password = f"{token_urlsafe(18)}-7aZ"
+        session.secret_values += (password,)
+        self._actor.variables = {**job.variables, **secrets, "new_password": password}
         self._start = ""
+        self._key: str = job.key
         self._pictures: list[str] = []
+        self._account: dict[str, Any] | None = None
+        self._address = ""
 
     def run(self) -> dict[str, Any]:
         """Do the job and return its result; raises the contract's errors."""
@@ -61,29 +70,38 @@ class Runner:
             self._actor.table()
             return {}
         if self.job.job == "list":
-            return {"accounts": [account_of(row, self.recipe) for row in self._all_rows()]}
+            return {"accounts": self._read(lambda row: True)}
         if self.job.job == "find":
-            return {"accounts": [account_of(row, self.recipe) for row in self._found_rows()]}
+            return {"accounts": self._found()}
         return self._verb(self.job.verb or "")
 
     # Reading
 
-    def _all_rows(self) -> list[Row]:
+    def _read(self, wanted: Callable[[Row], bool], *, once: bool = False) -> list[dict[str, Any]]:
+        """The wanted accounts of the whole list (with `once`: the first one), with their details."""
         self._fresh()
-        return [row for table in walk(self._actor) for row in table.rows]
-
-    def _found_rows(self) -> list[Row]:
-        """The rows sought: by id the first one, by user name every one of the whole list."""
-        wanted = plain(self.job.wanted or "")
-        self._fresh()
-        found: list[Row] = []
+        found: list[tuple[dict[str, Any], str]] = []
         for table in walk(self._actor):
-            if self.job.wanted_in == "id":
-                if row := row_with(self._actor, table, wanted):
-                    return [row]
-            else:
-                found += [row for row in table.rows if plain(row.cell(self.recipe.accounts.fields.user_name)) == wanted]
-        return found
+            rows = [row for row in table.rows if wanted(row)]
+            found += [(account_of(row, self.recipe), address_of(self._actor, row)) for row in rows]
+            if once and found:
+                break
+        for account, address in found:
+            self._add_details(account, address)
+        return [account for account, _address in found]
+
+    def _found(self) -> list[dict[str, Any]]:
+        """The accounts sought: by id the first one, by user name every one of the whole list."""
+        by_id = self.job.wanted_in == "id"
+        accounts, wanted = self.recipe.accounts, plain(self.job.wanted or "")
+        column = accounts.rows.find_by if by_id else accounts.fields.user_name
+        return self._read(lambda row: plain(row.cell(column)) == wanted, once=by_id)
+
+    def _add_details(self, account: dict[str, Any], address: str) -> None:
+        if address:
+            self._actor.line = "accounts.details"
+            self._open(address)
+            add_details(self._actor, account)
 
     # Signing in
 
@@ -192,12 +210,13 @@ class Runner:
 
     def _about_given(self, steps: Sequence[Step]) -> tuple[Step, ...]:
         """An update fills and sees only the attributes that change."""
-        given = self._actor.variables.keys()
-        return tuple(step for step in steps if step.writes or step.names() <= given)
+        given = {"id", *self.job.variables}
+        return tuple(step for step in steps if not (step.fill or step.see) or step.names() <= given)
 
     def _refuse_existing(self) -> None:
         wanted = self._actor.words("$id")
-        if any(plain(row.cell(self.recipe.accounts.rows.find_by)) == plain(wanted) for row in self._all_rows()):
+        self._fresh()
+        if any(row_with(self._actor, table, wanted) for table in list(walk(self._actor))):
             raise AlreadyExists(f"the list already holds {wanted}")
 
     def _seek(self, wanted: str) -> None:
@@ -222,9 +241,11 @@ class Runner:
         actor.line = line
         assert actor.row is not None
         self._agree(actor.row)
+        self._address = address_of(actor, actor.row)
+        self._account = account_of(actor.row, self.recipe)
         display = self.recipe.accounts.fields.display_name
-        if display is not None:
-            actor.variables.setdefault("name", actor.row.cell(display))
+        if display is not None and not (self.job.verb == "update" and "name" in self.job.variables):
+            actor.variables["name"] = actor.row.cell(display)
 
     def _back_to(self, number: int, wanted: str) -> None:
         self._fresh()
@@ -247,7 +268,7 @@ class Runner:
             if plain(row.cell(column)) != plain(text):
                 self._actor.line = f"accounts.rows.also {' or '.join(column)}"
                 raise self._actor.doubt(f"expected {text!r} in the row, read {row.cell(column)!r}")
-        if self.job.key == "mutable" and also and not compared:
+        if self._key == "mutable" and also and not compared:
             self._actor.line = "accounts.rows.also"
             raise self._actor.doubt("nothing is known that could be compared with " + " or ".join(sorted(also)))
 
@@ -300,7 +321,7 @@ class Runner:
 
     def _prove(self, name: str, after: Sequence[Step], offset: int) -> None:
         """See the change on freshly loaded pages, again and again until the declared lag is over."""
-        self.job.agree.update({k: v for k, v in self._changed().items() if k in self.job.agree})
+        self._forget_what_changed()
         end = time.monotonic() + self.job.lag
         while True:
             try:
@@ -317,19 +338,22 @@ class Runner:
                 self.session.wait(500)
         self._progress("seen on a fresh page")
 
-    def _changed(self) -> dict[str, str]:
-        if self.job.verb != "update":
-            return {}
-        names = {"display_name": "name", "email": "email", "given_name": "given_name", "family_name": "family_name"}
-        return {k: self.job.variables[v] for k, v in names.items() if v in self.job.variables}
+    def _forget_what_changed(self) -> None:
+        """After an update the old name or address is no longer what the row must agree with."""
+        if self.job.verb == "update":
+            for attribute in ("display_name", "email", "given_name", "family_name"):
+                self.job.agree.pop(attribute, None)
+            self._key = "immutable"
 
     def _result(self, *, already: bool) -> dict[str, Any]:
         row = self._actor.row
         if row is not None and self._actor.row_texts(row) is not None:
             self._keep(self.session.picture("row", self.session.page.locator(f'[data-usher-row="{row.mark}"]')))
+        if self._account is not None:
+            self._add_details(self._account, self._address)
         return {
             "already": already,
-            "account": account_of(row, self.recipe) if row is not None else None,
+            "account": self._account,
             "requests": self.session.gate.sent[-5:],
             "pictures": self._pictures,
         }

@@ -55,6 +55,8 @@ class Gate:
         self.trespasses: list[str] = []
         self.sent: list[str] = []
         self.answers: list[int] = []
+        self.leads_on = False
+        """True where the write is answered with another page."""
 
     def knows(self, url: str) -> bool:
         """True for an address of a named origin."""
@@ -92,6 +94,7 @@ class Gate:
         """Note the status of an answer to a write."""
         if response.request.method not in READS and self.open:
             self.answers.append(response.status)
+            self.leads_on = response.request.is_navigation_request()
 
 
 class Session:
@@ -173,7 +176,7 @@ class Session:
         wire.send("Fetch.enable", {"patterns": [{"urlPattern": "*", "requestStage": "Response"}]})
 
     def _question(self, dialog: Dialog) -> None:
-        if dialog.message.strip() in self.accepts:
+        if dialog.type == "beforeunload" or dialog.message.strip() in self.accepts:
             dialog.accept()
             return
         self.gate.trespasses.append(f"the browser asked {dialog.message[:80]!r}")
