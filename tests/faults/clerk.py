@@ -1,4 +1,4 @@
-"""The scripted person who keeps the app without an API: does what tasks say, and now and then says so too early."""
+"""The scripted people of the company: one does what tasks say, now and then saying so too early; one mends access."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tests.faults.company import Standing
 from tests.faults.invent import ENTERPRISE, PAPERS, csv_text
 
 from usher.domain.clock import to_text
+from usher.services.observe import observe
 from usher.services.task import say_done
 from usher.store.repository import Row, load
 
@@ -32,14 +33,19 @@ class Clerk(threading.Thread):
         self._ended = threading.Event()
         self.failure: Exception | None = None
         self.lies = 0
+        self.mended = 0
+        """How often a connection that was stopped was read again by its owner, and so taken into use."""
 
     def run(self) -> None:
-        """Look at the open tasks again and again."""
+        """Look at the open tasks and the stopped connections again and again."""
         try:
             while not self._ended.wait(PAUSE_SECONDS):
                 with self._standing.workspace.store.read() as unit:
                     open_tasks = [task for task in unit.runs.tasks() if task["said_done_at"] is None]
                     steps = {task["id"]: unit.runs.step(task["step_id"]) for task in open_tasks}
+                    stopped = list(unit.leases.quarantined())
+                for name in stopped:
+                    self.mended += observe(self._standing.workspace, name).kind == "complete"
                 for task in open_tasks:
                     self._do(task, load((steps[task["id"]] or {})["document"]))
         except Exception as error:  # noqa: BLE001 - shown by `stop`

@@ -59,6 +59,7 @@ class Result:
     adopted: int
     was_parked: int
     lies: int
+    mended: int
     settled: bool
     ledger: tuple[str, ...]
     seconds: float
@@ -77,6 +78,7 @@ class Result:
             ("ever parked", str(self.was_parked)),
             ("adopted", str(self.adopted)),
             ("said too early", str(self.lies)),
+            ("stops mended", str(self.mended)),
             ("kills", str(self.kills.total())),
             ("settled", "yes" if self.settled else "NO"),
             ("ledger", "verified" if not self.ledger else "BROKEN"),
@@ -129,7 +131,7 @@ def _torment(standing: Standing, settings: Settings, begun: float) -> Result:
     finally:
         nursery.stop()
         clerk.stop()
-    return _judge(standing, settings, struck, clerk.lies, settled, begun)
+    return _judge(standing, settings, struck, clerk, settled, begun)
 
 
 def _kills(settings: Settings) -> Iterable[Kill]:
@@ -180,7 +182,7 @@ def _settle(standing: Standing) -> bool:
 
 
 def _judge(
-    standing: Standing, settings: Settings, struck: Counter[str], lies: int, settled: bool, begun: float
+    standing: Standing, settings: Settings, struck: Counter[str], clerk: Clerk, settled: bool, begun: float
 ) -> Result:
     judgement = check(gather(standing))
     report = verify_ledger(standing.workspace, [])
@@ -195,7 +197,8 @@ def _judge(
         kills=struck,
         adopted=adopted,
         was_parked=was_parked,
-        lies=lies,
+        lies=clerk.lies,
+        mended=clerk.mended,
         settled=settled,
         ledger=tuple(str(problem) for problem in report.problems),
         seconds=time.monotonic() - begun,
