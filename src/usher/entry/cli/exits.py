@@ -79,6 +79,7 @@ def _code_of(error: Exception, log_folder: Path | None) -> int:
     from usher.connectors.contract import RepeatedCursor
     from usher.connectors.errors import ConnectorError, NotPermitted, Unreadable
     from usher.domain.located import ConfigurationError
+    from usher.entry.cli.stack import StackError
     from usher.services.workspace import Refusal
     from usher.store.configurationinit import NotAWorkspace
     from usher.store.database import DatabaseNewer
@@ -100,7 +101,7 @@ def _code_of(error: Exception, log_folder: Path | None) -> int:
         case Refusal() | NotPermitted():
             say(str(error))
             return ExitCode.REFUSED
-        case ConnectorError() | RepeatedCursor():
+        case ConnectorError() | RepeatedCursor() | StackError():
             say(str(error))
             return ExitCode.UNREACHABLE
         case OSError(errno=errno.EPIPE):

@@ -77,7 +77,10 @@ def verify(
 
 
 def _heads(workspace: Workspace, files: list[Path]) -> list[SignedHead]:
+    from usher.services.record import sequence
+
     if not files:
+        sequence(workspace)
         return _read_heads(workspace.heads / "heads.jsonl")
     for path in files:
         if not path.is_file():
