@@ -169,7 +169,7 @@ class Stack:
     def _draw_secrets(self) -> dict[str, str]:
         drawn = {}
         for name in self._content.secrets:
-            drawn[f"secret:{name}"] = value = secrets.token_urlsafe(18)
+            drawn[f"secret:{name}"] = value = secrets.token_hex(16)
             file = self._var / "secrets" / name
             file.unlink(missing_ok=True)
             file.touch(mode=0o600)
