@@ -149,3 +149,31 @@ def test_a_sealed_step_goes_on_within_two_seconds_of_the_unsealing(found_company
     assert effects(standing.servers["wiki"]) == []
     unseal(standing.workspace, standing.requester, "nothing was wrong")
     tick_until(standing, fence, lambda: proven(standing), seconds=5)
+
+
+def test_a_worker_claims_only_what_it_can_carry_soon_so_that_a_long_queue_holds_nothing_up(
+    found_company: Found,
+) -> None:
+    claimed: list[int] = []
+
+    def count(boundary: str) -> None:
+        if boundary == "after claim":
+            with standing.workspace.store.read() as unit:
+                claimed.append(sum(row["state"] == "claimed" for row in unit.dues.open()))
+
+    standing = found_company(App("wiki"), events=("leave",), reach=count)
+    with standing.workspace.store.begin() as unit:
+        for _ in range(40):
+            unit.dues.put(DueKind.WATCH, "stp_nothing", "wiki", standing.workspace.now(), {"last": True, "tries": 0})
+    worker = Worker(standing.workspace, scheduled=False)
+    giving_up = threading.Timer(30, worker.stop.set)
+    giving_up.start()
+    worker.work(until=lambda: not _open(standing))
+    giving_up.cancel()
+    assert _open(standing) == 0
+    assert max(claimed) == worker_module.AHEAD
+
+
+def _open(standing: Standing) -> int:
+    with standing.workspace.store.read() as unit:
+        return len(unit.dues.open())

@@ -13,7 +13,10 @@ from tests.faults.nemesis import BOUNDARIES
 MINUTES = 60
 """A generous end for a machine that is busy with other things; the usual time is a minute or two."""
 FORTY = Settings(seed=2, plans=40, kills=12)
-DOUBTFUL = Settings(seed=5, kills=3, lag="above", unique=False, events=("join",) * 6)
+SLOW = {"unique": False, "declared_lag": 0.5, "real_lag": 3.0}
+DOUBTFUL = Settings(
+    seed=5, kills=2, apps=(App("directory", part="idp", **SLOW), App("wiki", **SLOW)), events=("join",) * 6
+)
 CALM = Weather(0, 0, 0, 0)
 """Here the deaths are the fault; with lost replies on top, a death could not be placed where it is wanted."""
 SMALL = (App("directory", part="idp"), App("wiki", unique=False))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 
 from usher.domain.step import DueKind
@@ -22,6 +23,9 @@ TICK_SECONDS = 0.1
 HEAD_SECONDS = 1.0
 BEAT_SECONDS = 5.0
 GIVE_BACK_SECONDS = 5.0
+AHEAD = 8
+"""Rows claimed ahead for one connection, which carries one at a time: a long queue would hold up what becomes due
+sooner, and a worker that is killed again and again would spend its lives on claiming."""
 logger = logging.getLogger("usher.worker")
 
 
@@ -35,6 +39,8 @@ class Worker:
         self._kinds = tuple(kind for kind in DueKind if scheduled or kind is not DueKind.OBSERVE)
         self.stop = threading.Event()
         self.last_tick: float | None = None
+        self._under_way: dict[str, str] = {}
+        """Claimed rows that are not carried out yet, with their connections."""
 
     def work(self, until: Callable[[], bool] = lambda: False) -> None:
         """Take the lease (LeaseTaken where another has it), recover, and carry out what is due."""
@@ -70,9 +76,10 @@ class Worker:
                 sequence(workspace)
             with workspace.store.read() as unit:
                 kinds = self._kinds_now(unit)
-                soonest = unit.dues.next_at(kinds)
-            if soonest is not None and soonest <= workspace.now():
-                self._claim(workspace, lease.fence, kinds, runtime)
+                due = unit.dues.connections(workspace.now(), kinds)
+            busy = Counter(list(self._under_way.values()))
+            if room := {name: AHEAD - busy[name] for name in due if busy[name] < AHEAD}:
+                self._claim(workspace, lease.fence, kinds, room, runtime)
             self.last_tick = now
             self.stop.wait(TICK_SECONDS)
 
@@ -81,12 +88,15 @@ class Worker:
         sealed = unit.leases.sealed() is not None
         return tuple(kind for kind in self._kinds if not (sealed and kind is DueKind.ACT))
 
-    def _claim(self, workspace: Workspace, fence: int, kinds: tuple[DueKind, ...], runtime: Runtime) -> None:
+    def _claim(
+        self, workspace: Workspace, fence: int, kinds: tuple[DueKind, ...], room: dict[str, int], runtime: Runtime
+    ) -> None:
         now = workspace.now()
         with workspace.store.begin() as unit:
-            claimed = unit.dues.claim(now, fence, kinds)
+            claimed = [due for name, most in room.items() for due in unit.dues.claim(now, fence, kinds, most, name)]
         workspace.reach("after claim")
         for due in claimed:
+            self._under_way[due["id"]] = due["connection"]
             runtime.submit(due["connection"], due["id"], now)
 
     def _careful(self, carrier: Carrier) -> Callable[[str], None]:
@@ -103,5 +113,7 @@ class Worker:
                     carrier.give_back(due_id, GIVE_BACK_SECONDS)
             except Outlived:
                 logger.error("the lease was taken while %s was carried out; its new holder takes it up", due_id)
+            finally:
+                self._under_way.pop(due_id, None)
 
         return carry

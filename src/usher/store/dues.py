@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import ColumnElement, and_, func, select, update
 
 from usher.domain.step import DueKind
 from usher.store.repository import Repository, Row, dump
@@ -32,13 +32,27 @@ class Dues(Repository):
             claimed_at=None,
         )
 
-    def claim(self, now: str, fence: int, kinds: Iterable[DueKind] = DueKind, limit: int = 200) -> list[Row]:
-        """Take what is due now, soonest first."""
-        ready = and_(due.c.state == WAITING, due.c.at <= now, due.c.kind.in_([kind.value for kind in kinds]))
+    def claim(
+        self,
+        now: str,
+        fence: int,
+        kinds: Iterable[DueKind] = DueKind,
+        limit: int = 200,
+        connection: str | None = None,
+    ) -> list[Row]:
+        """Take what is due now, soonest first; of one connection, or of all."""
+        ready = _ready(now, kinds)
+        if connection is not None:
+            ready = and_(ready, due.c.connection == connection)
         found = self.rows(select(due).where(ready).order_by(due.c.at, due.c.id).limit(limit))
         for row in found:
             self.set(due, row["id"], state=CLAIMED, fence=fence, claimed_at=now)
         return found
+
+    def connections(self, now: str, kinds: Iterable[DueKind] = DueKind) -> list[str]:
+        """The connections for which something is due now."""
+        wanted = select(due.c.connection).where(_ready(now, kinds)).distinct().order_by(due.c.connection)
+        return list(self.connection.execute(wanted).scalars())
 
     def take_back(self) -> int:
         """Make waiting again what ended workers had claimed and never finished; returns how many rows."""
@@ -80,3 +94,7 @@ class Dues(Repository):
         """True where such a row is waiting or claimed."""
         wanted = select(due.c.id).where(due.c.kind == kind.value, due.c.subject == subject, due.c.state != DONE)
         return self.row(wanted) is not None
+
+
+def _ready(now: str, kinds: Iterable[DueKind]) -> ColumnElement[bool]:
+    return and_(due.c.state == WAITING, due.c.at <= now, due.c.kind.in_([kind.value for kind in kinds]))
