@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.helpers.needs import ROOT
 from tests.usher.entry.cli.conftest import EXPENSES, Shell
 
 LISTS = [
@@ -80,6 +82,29 @@ def test_every_list_is_one_json_document_before_or_after_the_command(busy: Shell
         assert after.json()["schema"].startswith("usher."), words
         assert after.json().keys() == before.json().keys()
         assert json.loads(after.out) and after.err == "", words
+
+
+def test_every_field_of_every_json_document_is_in_the_reference(busy: Shell) -> None:
+    page = (ROOT / "docs" / "reference" / "json.md").read_text(encoding="utf-8")
+    for words in LISTS:
+        document = busy.usher(*words, "--json").json()
+        section = page.partition(f"## {document['schema']}\n")[2].partition("\n## ")[0]
+        assert section, f"{document['schema']} is not in docs/reference/json.md"
+        for field in fields(document):
+            assert f"`{field}`" in section, f"{document['schema']}: {field} is not in docs/reference/json.md"
+
+
+def fields(document: dict[str, Any]) -> list[str]:
+    """Every field of a document, two levels deep; `[]` marks lists. What an app or a policy names is left out."""
+    found = []
+    for name, value in document.items():
+        if name == "schema":
+            continue
+        items = value if isinstance(value, list) else [value]
+        inner = [one for one in items if isinstance(one, dict)]
+        place = f"{name}[]" if isinstance(value, list) else name
+        found += [place] if not inner or name == "attributes" else [f"{place}.{key}" for one in inner for key in one]
+    return list(dict.fromkeys(found))
 
 
 def test_tables_fit_narrow_and_wide_screens_and_carry_no_colour_in_a_pipe(busy: Shell) -> None:
