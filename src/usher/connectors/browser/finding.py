@@ -81,6 +81,8 @@ class Finder:
 
     def doubt(self, message: str, kind: type[InDoubt] = InDoubt) -> InDoubt:
         """Make the error that stops the job, with a picture and an outline of the page."""
+        if self.session.gate.trespasses:
+            message = f"the page tried {self.session.gate.trespasses[0]}"
         evidence: dict[str, str] = {}
         if kind is not NotSeen:
             evidence = self.evidence("in doubt")
@@ -98,7 +100,7 @@ class Finder:
     def check_gate(self) -> None:
         """Stop the job where the page tried what it may not."""
         if self.session.gate.trespasses:
-            raise self.doubt(f"the page tried {self.session.gate.trespasses[0]}")
+            raise self.doubt("the page tried what it may not")
 
     def poll(self, look: Callable[[], Any], seconds: float | None = None) -> Any:
         """Look again and again until something true comes, and return the last look."""
