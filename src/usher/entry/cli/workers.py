@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("usher.serve")
 PORT = 8420
 READY_SECONDS = 0.05
+LOOK_SECONDS = 3.0
+"""How often a working process looks whether the workspace's files have changed."""
 
 
 def worker(ctx: typer.Context) -> None:
@@ -36,13 +40,38 @@ def worker(ctx: typer.Context) -> None:
     with context.opened() as workspace:
         log_to(workspace.folder / "data")
         working = Worker(workspace, engine_url=workspace.engine_url)
+        files = Reconfigured(workspace)
         with until_stopped() as stopped:
             working.stop = stopped
             note(f"the worker of {workspace.name} begins; end it with Ctrl-C")
-            working.work()
-            if not stopped.is_set():
+            working.work(until=files)
+            if not stopped.is_set() and not files.changed:
                 raise typer.Exit(ExitCode.REFUSED)
-        note("the worker has ended; unfinished steps go on with the next one")
+    if files.changed and not stopped.is_set():
+        files.begin_again()
+    note("the worker has ended; unfinished steps go on with the next one")
+
+
+class Reconfigured:
+    """Asked again and again whether the workspace's files have changed, looks every few seconds, and begins again."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._looked = time.monotonic()
+        self.changed = False
+
+    def __call__(self) -> bool:
+        """True once the files say something else and all of them are right."""
+        if time.monotonic() - self._looked >= LOOK_SECONDS:
+            self._looked = time.monotonic()
+            self.changed = self.changed or self._workspace.reconfigured()
+        return self.changed
+
+    def begin_again(self) -> None:
+        """Replace this process by a fresh one with the same arguments and process id; it reads the files anew."""
+        note("the workspace's files have changed: beginning again with them")
+        again = [sys.executable, "-m", "usher.bootstrap", *sys.argv[1:]]
+        os.execv(sys.executable, again)  # noqa: S606 - this very program
 
 
 def serve(
@@ -58,10 +87,15 @@ def serve(
     context = context_of(ctx)
     with context.opened() as workspace, until_stopped() as stopped:
         log_to(workspace.folder / "data")
-        _serve(workspace, stopped, port, ready_file)
+        files = Reconfigured(workspace)
+        _serve(workspace, stopped, files, port, ready_file)
+    if files.changed:
+        files.begin_again()
 
 
-def _serve(workspace: Workspace, stopped: threading.Event, port: int, ready_file: Path | None) -> None:
+def _serve(
+    workspace: Workspace, stopped: threading.Event, files: Reconfigured, port: int, ready_file: Path | None
+) -> None:
     from usher.engine.worker import Worker
     from usher.entry.cli.serve import Pulse, Server, http_app
 
@@ -81,7 +115,8 @@ def _serve(workspace: Workspace, stopped: threading.Event, port: int, ready_file
         if ready_file is not None:
             _write_ready(ready_file, server.port)
         note(f"usher serves {workspace.name} on http://127.0.0.1:{server.port}/health; end it with Ctrl-C")
-        stopped.wait()
+        while not stopped.wait(LOOK_SECONDS) and not files():
+            pass
         server.stop()
     finally:
         stopped.set()

@@ -140,3 +140,23 @@ WIKI_USER = {
     "active": True,
     "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": {"employeeNumber": "E1"},
 }
+
+
+def test_a_serving_worker_begins_again_with_changed_files_and_not_with_wrong_ones(
+    shell: Shell, serving: tuple[subprocess.Popen[bytes], str]
+) -> None:
+    process, _ = serving
+    ready, main = shell.home / "ready.json", shell.folder / "usher.yaml"
+    text = main.read_text()
+    before = ready.stat().st_mtime_ns
+    main.write_text(text + "\nnonsense: true\n")
+    time.sleep(8)
+    assert ready.stat().st_mtime_ns == before, "wrong files are waited for, not used"
+    main.write_text(text + "\n# a comment is a change too\n")
+    until = time.monotonic() + SECONDS
+    while ready.stat().st_mtime_ns == before:
+        assert process.poll() is None and time.monotonic() < until, (shell.home / "serve.log").read_text()
+        time.sleep(0.2)
+    told = json.loads(ready.read_text())
+    assert told["pid"] == process.pid
+    assert health(told["url"])[0] == 200
