@@ -56,6 +56,8 @@ class Result:
     settings: Settings
     judgement: Judgement
     kills: Counter[str]
+    engines_deleted: int
+    """How often the engine's own database was taken away between two workers."""
     adopted: int
     was_parked: int
     lies: int
@@ -80,6 +82,7 @@ class Result:
             ("said too early", str(self.lies)),
             ("stops mended", str(self.mended)),
             ("kills", str(self.kills.total())),
+            ("engine.db deleted", str(self.engines_deleted)),
             ("settled", "yes" if self.settled else "NO"),
             ("ledger", "verified" if not self.ledger else "BROKEN"),
             ("seconds", f"{self.seconds:.0f}"),
@@ -120,7 +123,7 @@ def _torment(standing: Standing, settings: Settings, begun: float) -> Result:
             for number in waiting[place * share : (place + 1) * share]:
                 start(standing.workspace, number)
             struck[_live_and_die(standing, nursery, kill)] += 1
-            forget_engine(standing.folder, settings.seed, place)
+            struck["engine.db deleted"] += forget_engine(standing.folder, settings.seed, place)
             if settings.boundary_rounds and not _moving(standing):
                 break
         for number in waiting[len(kills) * share :] if kills else waiting:
@@ -151,11 +154,13 @@ def _live_and_die(standing: Standing, nursery: Nursery, kill: Kill) -> str:
     return kill.boundary or "by the clock"
 
 
-def forget_engine(folder: Path, seed: int, place: int) -> None:
+def forget_engine(folder: Path, seed: int, place: int) -> bool:
     """Every other time, take the engine's own database away: our rows are the only truth."""
     if random.Random(f"engine {seed} {place}").random() < 0.5:
-        for path in (folder / "workspace" / "data").glob("engine.db*"):
-            path.unlink()
+        return False
+    for path in (folder / "workspace" / "data").glob("engine.db*"):
+        path.unlink()
+    return True
 
 
 def _moving(standing: Standing) -> list[tuple[str, str, str]]:
@@ -194,6 +199,7 @@ def _judge(
     return Result(
         settings=settings,
         judgement=judgement,
+        engines_deleted=struck.pop("engine.db deleted", 0),
         kills=struck,
         adopted=adopted,
         was_parked=was_parked,

@@ -34,6 +34,7 @@ def test_forty_leavers_and_joiners_in_every_weather_and_lag_survive_kills_at_ran
     assert result.judgement.facts["plans"] == 40
     assert result.judgement.facts["proven"] > 100
     assert result.kills.total() == 12
+    assert result.engines_deleted > 0, "nothing rests on the engine's own database"
     assert result.adopted > 0, "lost replies were found by looking"
 
 
