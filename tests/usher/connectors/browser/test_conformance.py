@@ -13,7 +13,7 @@ from usher.connectors.conformance import ConnectorConformance
 from usher.connectors.door import Door, refuse_all
 from usher.domain.account import Account
 
-pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.needs("chromium"), pytest.mark.suite("browser"), pytest.mark.timeout(600)]
 
 FEW = 9  # one page: turning pages has tests of its own
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from usher.catalog.registry import profiles
 from usher.connectors.browser.recipe import RecipeError, read_recipe
+from usher.domain.located import ConfigurationError
 
 WRITE = {"click": {"button": "Go", "write": True}}
 SEEK = {"seek": {"row": "$id"}}
@@ -86,3 +88,34 @@ def test_a_wrong_step_is_named_by_its_place(step: dict[str, Any], field: str, ex
 def test_signing_in_never_holds_a_writing_click() -> None:
     said = refusal(sign_in=[{"fill": {"label": "Email", "with": "$login"}}, WRITE])
     assert "no writing click in sign_in or accounts.at" in said
+
+
+WORKSPACE_APP = """\
+app: acme-console
+title: Acme
+speaks: browser
+recipe:
+  start: /users
+  known_by: {heading: Users}
+  accounts:
+    rows: {find_by: Email}
+    fields: {user_name: Email}
+  deactivate:
+    - seek: {row: $id}
+    - press: {button: Deactivate}
+"""
+
+
+def test_a_wrong_step_of_a_workspace_s_own_app_is_named_by_file_line_and_field(tmp_path: Path) -> None:
+    (tmp_path / "acme-console.yaml").write_text(WORKSPACE_APP)
+    with pytest.raises(ConfigurationError) as caught:
+        profiles(tmp_path)
+    assert str(caught.value).startswith(f"{tmp_path}/acme-console.yaml:12: recipe.deactivate[1].press: expected ")
+
+
+def test_a_workspace_s_own_app_wins_over_one_of_the_same_name(tmp_path: Path) -> None:
+    (tmp_path / "forecastly.yaml").write_text("app: forecastly\ntitle: Ours\nspeaks: person\n")
+    found = profiles(tmp_path)
+    assert (found.get("forecastly").title, found.get("wagtail").title) == ("Ours", "Wagtail")
+    with pytest.raises(LookupError, match="expected one of forecastly, wagtail"):
+        found.get("nothing")
