@@ -1,5 +1,5 @@
 #!/bin/sh
-# One check by name: lint, types, contracts, docs, faults (FAULTS=n plans, SEED=n).
+# One check by name: lint, types, contracts, docs, or the long form of the fault runs (about half an hour).
 set -eu
 . "$(dirname -- "$0")/lib.sh"
 sh scripts/setup.sh >/dev/null || sh scripts/setup.sh
@@ -11,9 +11,9 @@ case "${1:-}" in
     contracts)
         exec "$VENV/bin/lint-imports" --no-logo ;;
     docs)
-        "$PY" scripts/render_docs.py && exec "$PY" scripts/check_docs.py ;;
+        "$PY" scripts/render_docs.py --check && "$PY" scripts/render_reference.py --check && exec "$PY" scripts/check_docs.py ;;
     faults)
-        exec "$PY" -m pytest tests/faults ;;
+        shift; exec "$PY" -m tests.faults --long "$@" ;;
     *)
         die "usage: sh scripts/check.sh lint|types|contracts|docs|faults" ;;
 esac

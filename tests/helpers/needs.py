@@ -77,8 +77,14 @@ def require(name: str) -> None:
     text = f"{name} is missing here; get it by: {SOFTWARE[name].command}"
     if os.environ.get("REQUIRE") == "all":
         pytest.fail(f"{text} (REQUIRE=all)", pytrace=False)
-    _missed[name] += 1
     raise NotRun(f"not run: {text}")
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Count what was not run, also where the test ran in another process."""
+    _, marked, text = str(report.longrepr).partition("not run: ") if report.skipped else ("", "", "")
+    if marked:
+        _missed[text.partition(" is missing")[0]] += 1
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -24,7 +24,8 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Merge this session's outcomes into the file, as a whole; a second run of a test replaces its outcome."""
-    if not _outcomes or session.config.option.collectonly:
+    in_a_worker = hasattr(session.config, "workerinput")  # of pytest-xdist: its reports reach the main process too
+    if not _outcomes or session.config.option.collectonly or in_a_worker:
         return
     earlier = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     RESULTS.parent.mkdir(exist_ok=True)
