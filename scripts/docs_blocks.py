@@ -5,18 +5,25 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
+
+from scripts.docs_model import ROOT
 
 SECONDS_PER_BLOCK = 120
 RUNNABLE = frozenset({"bash", "python"})
 UNCLEAR = frozenset({"sh", "shell", "console", "zsh", "py", "shell-session"})
 OUTPUT = "text output"
 _FENCE = re.compile(r"^(?P<indent> {0,3})(?P<ticks>`{3,}|~{3,})(?P<info>[^`]*)$")
+_REMEMBER = """\
+if [ -f "$DOCS_TERMINAL" ]; then . "$DOCS_TERMINAL"; fi
+trap '{ export -p; printf "cd %q\\n" "$PWD"; } > "$DOCS_TERMINAL"' EXIT"""
 _INHERITED = ("LANG", "LC_ALL", "TERM", "PLAYWRIGHT_BROWSERS_PATH", "SSL_CERT_FILE")
 
 
@@ -83,20 +90,24 @@ def _complaint(block: Block) -> str | None:
 
 
 def run_document(path: Path) -> list[tuple[int, str]]:
-    """Run the document's blocks in order in one empty folder; line and complaint for the first that fails.
+    """Run the document's blocks in order, as one terminal would; line and complaint for the first that fails.
 
-    A block `text output` names lines that the run block before it must have printed; `…` stands for anything.
-    A block has two minutes. What it leaves running is ended with it.
+    All begin in one empty folder. The folder that a block changes into, the variables that it exports and the servers
+    that it leaves running are there for the next block, and end with the document. A block has two minutes.
+    `$USHER_SOURCE` is the root of the project. A block `text output` names lines that the run block before it must
+    have printed; `…` stands for anything.
     """
     _, blocks = split(path.read_text(encoding="utf-8"))
     if not any(block.runs for block in blocks):
         return []
-    with tempfile.TemporaryDirectory(prefix="docs-") as name:
-        folder = Path(name)
+    with (
+        tempfile.TemporaryDirectory(prefix="docs-", ignore_cleanup_errors=True) as name,
+        _Terminal(Path(name)) as shell,
+    ):
         printed = ""
         for block in blocks:
             if block.runs:
-                code, printed = _run(block, folder)
+                code, printed = shell.run(block)
                 if code:
                     return [(block.line, f"the block ended with exit code {code}:\n{printed.strip()}")]
             elif block.info == OUTPUT and (missing := _not_printed(block, printed)):
@@ -104,35 +115,58 @@ def run_document(path: Path) -> list[tuple[int, str]]:
     return []
 
 
-def _run(block: Block, folder: Path) -> tuple[int, str]:
-    workspace, home = folder / "workspace", folder / "home"
-    for made in (workspace, home):
-        made.mkdir(exist_ok=True)
-    kept = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    environment = {**kept, "HOME": str(home), "PATH": tools, "COLUMNS": "160", "NO_COLOR": "1"}
-    command = ["bash", "-euo", "pipefail", "-c"] if block.language == "bash" else [sys.executable, "-c"]
-    # To a file, not a pipe: a server left in the background would hold a pipe open and we would wait for it.
-    with (folder / "printed").open("w+", encoding="utf-8") as printed:
-        process = subprocess.Popen(
-            [*command, block.text],
-            cwd=workspace,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=printed,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            code = process.wait(timeout=SECONDS_PER_BLOCK)
-        except subprocess.TimeoutExpired:
-            code = 124
-        finally:
+class _Terminal:
+    """Runs one document's blocks after each other, and at the end ends whatever they left running."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._processes: list[subprocess.Popen[bytes]] = []
+        for made in ("workspace", "home"):
+            (folder / made).mkdir()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._processes:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        printed.seek(0)
-        return code, printed.read()
+
+    def run(self, block: Block) -> tuple[int, str]:
+        """Exit code (124: it took too long) and everything that the block printed."""
+        command = block.text if block.language == "bash" else f"exec python -c {shlex.quote(block.text)}"
+        # To a file, not a pipe: a server left in the background would hold a pipe open and we would wait for it.
+        with (self._folder / f"printed-{len(self._processes)}").open("w+", encoding="utf-8") as printed:
+            process = subprocess.Popen(
+                ["bash", "-euo", "pipefail", "-c", f"{_REMEMBER}\n{command}"],
+                cwd=self._folder / "workspace",
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=printed,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            self._processes.append(process)
+            try:
+                code = process.wait(timeout=SECONDS_PER_BLOCK)
+            except subprocess.TimeoutExpired:
+                code = 124
+            printed.seek(0)
+            return code, printed.read()
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+        return {
+            **kept,
+            "HOME": str(self._folder / "home"),
+            "PATH": tools,
+            "COLUMNS": "160",
+            "NO_COLOR": "1",
+            "USHER_SOURCE": str(ROOT),
+            "DOCS_TERMINAL": str(self._folder / "terminal"),
+        }
 
 
 def _not_printed(block: Block, printed: str) -> str | None:

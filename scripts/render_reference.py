@@ -12,15 +12,59 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that the script also runs by its path
 
 from scripts.docs_model import ROOT, DocumentError, load
+from scripts.reference_models import Extra, Undocumented, cell, events_in, fields_of, model_section, variables_in
 from scripts.render_docs import stale
 
 CLI = "usher.entry.cli.app"
 ERRORS = "usher.connectors.errors"
+CONFIGURATION = "usher.store.configuration"
+SECTIONS = (
+    ("usher.yaml", "usher.store.configuration", "MainFile"),
+    ("Rules", "usher.domain.policyfiles", "Rules"),
+    ("Limits", "usher.domain.guard", "Limits"),
+    ("Limit", "usher.domain.guard", "Limit"),
+    ("A connection", "usher.domain.connection", "ConnectionConfig"),
+    ("Observe", "usher.domain.connection", "ObserveSettings"),
+    ("SCIM options", "usher.connectors.scim.options", "ScimOptions"),
+    ("CSV options", "usher.connectors.csv_folder", "CsvOptions"),
+    ("Policies", "usher.domain.policyfiles", "PolicyFile"),
+    ("Role", "usher.domain.policyfiles", "Role"),
+    ("When", "usher.domain.policyfiles", "When"),
+    ("Give", "usher.domain.policyfiles", "Give"),
+    ("Separation", "usher.domain.policyfiles", "Separation"),
+    ("A contract", "usher.domain.seats", "Contract"),
+    ("Module terms", "usher.domain.seats", "ModuleTerms"),
+    ("An app", "usher.domain.profile", "AppProfile"),
+    ("App facts", "usher.domain.profile", "AppFacts"),
+    ("Guide verb", "usher.domain.profile", "GuideVerb"),
+    ("Browser recipe", "usher.connectors.browser.recipe", "Recipe"),
+    ("Accounts", "usher.connectors.browser.recipe", "Accounts"),
+    ("Rows", "usher.connectors.browser.recipe", "Rows"),
+    ("Next", "usher.connectors.browser.recipe", "Next"),
+    ("Details", "usher.connectors.browser.recipe", "Details"),
+    ("Boxes", "usher.connectors.browser.recipe", "Boxes"),
+    ("Fields", "usher.connectors.browser.recipe", "Fields"),
+    ("Mapped", "usher.connectors.browser.recipe", "Mapped"),
+    ("Held", "usher.connectors.browser.recipe", "Held"),
+    ("Refusals", "usher.connectors.browser.recipe", "Refusals"),
+    ("Step", "usher.connectors.browser.steps", "Step"),
+    ("Fill", "usher.connectors.browser.steps", "Fill"),
+    ("Click", "usher.connectors.browser.steps", "Click"),
+    ("Seek", "usher.connectors.browser.steps", "Seek"),
+    ("See", "usher.connectors.browser.steps", "See"),
+    ("Target", "usher.connectors.browser.steps", "Target"),
+)
+OTHER_VARIABLES = {
+    "USHER_OPERATOR": "The operator who acts, where `--as` is not given.",
+    "USHER_OPERATOR_KEY": "Where that operator's key is, where `--key` is not given: `file:PATH` or `env:NAME`.",
+    "USHER_CHROMIUM": "The Chromium or Chrome that works consoles, where the connection names none.",
+    "USHER_BROWSER_JOBS": "Browsers that may work at the same time (1 unless set).",
+}
 _RENDERED = "<!-- Rendered by scripts/render_reference.py from {source}. Edit that file instead. -->"
 _MARKUP = re.compile(r"\[/?(?:bold|dim|italic|red|green|yellow|cyan|blue|magenta|/)?[a-z ]*\](?!\()")
 
@@ -53,6 +97,10 @@ class Vocabulary(BaseModel):
     groups: tuple[Group, ...]
 
 
+class Sentences(RootModel[dict[str, str]]):
+    """`docs/fields.yaml` and `docs/events.yaml`: a name and its sentence."""
+
+
 def render_all(root: Path = ROOT) -> dict[Path, str]:
     """Every reference page whose source exists, with the text that it should have. Raises DocumentError."""
     folder = root / "docs" / "reference"
@@ -61,6 +109,15 @@ def render_all(root: Path = ROOT) -> dict[Path, str]:
         pages[folder / "errors.md"] = errors_page(_imported(ERRORS))
     if exists(CLI):
         pages[folder / "cli.md"] = cli_page(_imported(CLI).app)
+    if exists(CONFIGURATION):
+        extra = load(root / "docs" / "fields.yaml", Sentences).root
+        try:
+            pages[folder / "configuration.md"] = configuration_page(extra)
+            pages[folder / "settings.md"] = settings_page(extra, root / "src" / "usher")
+        except Undocumented as error:
+            raise DocumentError(str(error)) from error
+        events = load(root / "docs" / "events.yaml", Sentences).root
+        pages[folder / "events.md"] = events_page(events, events_in(root / "src" / "usher" / "services"))
     return pages
 
 
@@ -131,6 +188,68 @@ def cli_page(app: Any) -> str:
         if command.epilog:
             lines += ["", _prose(command.epilog)]
     return "\n".join(lines) + "\n"
+
+
+def configuration_page(extra: Extra) -> str:
+    """Every field of every file of a workspace, in the order of SECTIONS."""
+    models = [(heading, getattr(_imported(module), name)) for heading, module, name in SECTIONS]
+    anchors = {model: heading.lower().replace(" ", "-").replace(".", "") for heading, model in models}
+    lines = [
+        "# Configuration",
+        "",
+        _RENDERED.format(source="the models of the code"),
+        "",
+        "A workspace is a folder of YAML files: `usher.yaml`, and one file for each thing under `connections/`,",
+        "`policies/`, `contracts/` and `apps/`, named after it. A field that is not here is an error, and every",
+        "mistake of every file is named at once, with file, line, field and what was expected.",
+    ]
+    for heading, model in models:
+        lines += ["", f"## {heading}", "", *model_section(model, extra, anchors)]
+    return "\n".join(lines) + "\n"
+
+
+def settings_page(extra: Extra, code: Path) -> str:
+    """Every environment variable that usher reads. Raises DocumentError for one that nobody explains."""
+    settings = _imported("usher.settings").Settings
+    explained = {f"USHER_{name.upper()}": meaning for name, _, meaning in fields_of(settings, extra)} | OTHER_VARIABLES
+    for name, file in variables_in(code, "USHER_").items():
+        if name not in explained:
+            raise DocumentError(f"scripts/render_reference.py: expected a sentence on {name}, which {file} reads")
+    return "\n".join([
+        "# Settings",
+        "",
+        _RENDERED.format(source="usher.settings"),
+        "",
+        "Environment variables of a usher process. What concerns a company is in its",
+        "[configuration](configuration.md) instead.",
+        "",
+        "| Variable | Meaning |",
+        "|---|---|",
+        *(f"| `{name}` | {cell(meaning)} |" for name, meaning in explained.items()),
+    ]) + "\n"  # fmt: skip
+
+
+def events_page(sentences: Extra, events: dict[str, list[str]]) -> str:
+    """Every event of the ledger. Raises DocumentError where code and sentences differ."""
+    for name in sorted(events.keys() ^ sentences.keys()):
+        what = "a sentence on" if name in events else "no sentence on"
+        raise DocumentError(f"docs/events.yaml: expected {what} {name}")
+    return "\n".join([
+        "# Events of the ledger",
+        "",
+        _RENDERED.format(source="docs/events.yaml and the code of the services"),
+        "",
+        "A leaf says one event, when, and the ids that it concerns. Names are `noun:noun:verb`.",
+        "",
+        "| Event | Means | Written by |",
+        "|---|---|---|",
+        *(
+            f"| `{name}` | {cell(sentences[name])} | "
+            + ", ".join(f"[{module}](../../src/usher/services/{module}.py)" for module in modules)
+            + " |"
+            for name, modules in events.items()
+        ),
+    ]) + "\n"  # fmt: skip
 
 
 def _commands(command: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -90,6 +90,36 @@ t…o
     assert run_document(root / "README.md") == []
 
 
+def test_folder_variables_and_servers_stay_from_block_to_block(project: Project) -> None:
+    root = project(
+        README="""
+```bash run
+mkdir acme && cd acme
+export TOKEN="two words"
+sleep 600 &
+echo $! > pid
+```
+
+```bash run
+kill -0 "$(cat pid)" && echo "$(basename "$PWD"): $TOKEN"
+```
+
+```text output
+acme: two words
+```
+
+```python run
+import os; print(os.environ["TOKEN"], os.path.basename(os.getcwd()))
+```
+
+```text output
+two words acme
+```
+"""
+    )
+    assert run_document(root / "README.md") == []
+
+
 def test_a_block_that_fails_is_named_by_its_line_and_what_it_printed(project: Project) -> None:
     root = project(README="\n```bash run\necho before; false; echo after\n```\n")
     assert run_document(root / "README.md") == [(2, "the block ended with exit code 1:\nbefore")]
@@ -102,7 +132,7 @@ def test_an_output_that_was_not_printed_is_named(project: Project) -> None:
     assert complaint.startswith("expected this line in the output: '4 findings'")
 
 
-def test_what_a_block_leaves_running_is_ended(project: Project) -> None:
+def test_what_a_document_leaves_running_is_ended(project: Project) -> None:
     root = project(README="```bash run\nsleep 600 & echo $! > pid\ncp pid ../../left\n```\n")
     target = root / "left"
     text = (root / "README.md").read_text(encoding="utf-8").replace("../../left", str(target))

@@ -9,6 +9,8 @@ from scripts import check_docs, render_docs, render_reference
 from scripts.docs_blocks import split
 from scripts.docs_model import ROOT, load_guide, load_mission
 
+from usher.entry.cli.exits import ExitCode
+
 WITH_BLOCKS = [
     path for path in check_docs.documents() if any(block.runs for block in split(path.read_text(encoding="utf-8"))[1])
 ]
@@ -72,3 +74,17 @@ def test_every_decision_is_listed() -> None:
     folder = ROOT / "docs" / "decisions"
     listed = re.findall(r"\((\d{4}-[a-z0-9-]+\.md)\)", (folder / "README.md").read_text(encoding="utf-8"))
     assert listed == sorted(path.name for path in folder.glob("[0-9]*.md"))
+
+
+def test_troubleshooting_says_what_every_exit_code_means() -> None:
+    page = (ROOT / "docs" / "how-to" / "troubleshooting.md").read_text(encoding="utf-8")
+    listed = [int(code) for code in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)]
+    assert listed == [code.value for code in ExitCode]
+
+
+def test_every_document_is_reached_from_the_overview() -> None:
+    index = ROOT / "docs" / "index.md"
+    linked = {target.partition("#")[0] for _, target in check_docs.links(index.read_text(encoding="utf-8"))}
+    decisions = ROOT / "docs" / "decisions"
+    pages = [path for path in (ROOT / "docs").rglob("*.md") if path != index and decisions not in path.parents]
+    assert {path.relative_to(ROOT / "docs").as_posix() for path in pages} <= linked

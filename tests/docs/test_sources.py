@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 import typer
+from pydantic import BaseModel, Field
 from scripts import render_docs, render_reference
 from scripts.docs_model import DocumentError, load_guide, load_mission
+from scripts.reference_models import Undocumented, events_in, fields_of, model_section
 
 
 @pytest.mark.parametrize(
@@ -105,3 +107,32 @@ def test_the_command_reference_shows_each_command_with_its_arguments_and_example
     assert "```text\nusher plan leave ann\n```" in page
     assert "| `PERSON` | yes | – | Who leaves. |" in page
     assert "| `--json`, `--no-json` | no | – | Print JSON. |" in page
+
+
+def test_a_field_that_nobody_explains_is_named() -> None:
+    class Options(BaseModel):
+        page: int = Field(default=10, ge=1, le=99)
+        """Rows in a page."""
+        silent: bool = False
+
+    with pytest.raises(Undocumented, match=r"expected Options\.silent"):
+        list(fields_of(Options, {}))
+    section = "\n".join(model_section(Options, {"Options.silent": "Say nothing."}, {}))
+    assert "| `page` | whole number, from 1 to 99 | `10` | Rows in a page. |" in section
+    assert "| `silent` | yes or no | no | Say nothing. |" in section
+
+
+def test_an_event_without_a_sentence_is_named(tmp_path: Path) -> None:
+    (tmp_path / "erase.py").write_text('append("person:record:erase", "12:00:00")\n', encoding="utf-8")
+    events = events_in(tmp_path)
+    assert events == {"person:record:erase": ["erase"]}
+    with pytest.raises(DocumentError, match="expected a sentence on person:record:erase"):
+        render_reference.events_page({}, events)
+    with pytest.raises(DocumentError, match="expected no sentence on old:thing:do"):
+        render_reference.events_page({"old:thing:do": "."}, {})
+
+
+def test_a_variable_that_the_code_reads_and_nobody_explains_is_named(tmp_path: Path) -> None:
+    (tmp_path / "new.py").write_text('os.environ["USHER_NEW_THING"]; "USHER_"\n', encoding="utf-8")
+    with pytest.raises(DocumentError, match=r"expected a sentence on USHER_NEW_THING, which new\.py reads"):
+        render_reference.settings_page({}, tmp_path)
