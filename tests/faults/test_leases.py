@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -62,9 +64,22 @@ def holder(standing: Standing) -> str:
     return "" if lease is None or lease["released_at"] else str(lease["holder"])
 
 
-def is_stopped(process: subprocess.Popen[bytes]) -> bool:
-    """Whether a process is frozen, by what the kernel says of it."""
-    return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+def freeze(process: subprocess.Popen[bytes], standing: Standing) -> None:
+    """Stop a process between two of its writes; in the middle of one it would keep the database's lock."""
+    database = standing.folder / "workspace" / "data" / "usher.db"
+    for _ in range(200):
+        os.kill(process.pid, signal.SIGSTOP)
+        os.waitpid(process.pid, os.WUNTRACED)  # it stands still from here on
+        with closing(sqlite3.connect(database, timeout=0.2, isolation_level=None)) as probe:
+            try:
+                probe.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                os.kill(process.pid, signal.SIGCONT)
+                time.sleep(0.01)
+            else:
+                probe.execute("ROLLBACK")
+                return
+    raise AssertionError("the process was in the middle of a write each time")
 
 
 def test_a_second_worker_on_the_same_workspace_is_refused(
@@ -94,21 +109,22 @@ def test_a_frozen_worker_keeps_its_lease_because_the_file_lock_is_the_kernels(
     assert start_worker(standing).wait(PATIENCE_SECONDS) == LEASE_TAKEN
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="sees by /proc whether a process is frozen")
 @pytest.mark.parametrize("boundary", ["after intent", "after call"])
 def test_a_worker_that_was_frozen_past_a_take_over_makes_no_second_account(
     found_company: Found, start_worker: Start, boundary: str
 ) -> None:
     standing = found_company(App("directory", part="idp", unique=False), events=("join",))
     start(standing.workspace, "1")
-    frozen = start_worker(standing, "--die-at", boundary, "--freeze")
-    wait_until(lambda: is_stopped(frozen), f"the worker freezes {boundary}")
+    frozen = start_worker(standing, "--die-at", boundary, "--wait")
+    wait_until((standing.folder / "waiting").exists, f"the worker comes to {boundary}")
+    freeze(frozen, standing)
     # On one machine the lock cannot be taken from a frozen process; on a disk that forgets locks it would be so.
     (standing.folder / "workspace" / "data" / "effects.lock").unlink()
     second = start_worker(standing)
     states = ("parked",) if boundary == "after intent" else ("verified", "closed")
     with_state = lambda: _states(standing)[0] in states  # noqa: E731
     wait_until(with_state, "the second worker settles what the frozen one left")
+    (standing.folder / "go-on").touch()
     os.kill(frozen.pid, signal.SIGCONT)
     assert frozen.wait(PATIENCE_SECONDS) == 0, "it sees that its lease is gone, and ends"
     made = effects(standing.servers["directory"]).count("create")

@@ -1,6 +1,6 @@
 """A worker process that can be told to die: `python -m tests.faults.worker FOLDER [--die-at BOUNDARY --die-nth N]`.
 
-`--freeze` makes it stop there (SIGSTOP) instead, until somebody lets it go on.
+`--wait` makes the step wait there instead, until the file `go-on` lies in the folder; `waiting` tells that it does.
 
 With `--nursery` it loads everything once and then forks a worker for each line of JSON on its input, because a harness
 that starts hundreds of workers cannot wait for Python's imports each time. Each fork is a process of its own.
@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections import Counter
 from pathlib import Path
@@ -30,9 +31,9 @@ ANY = "*"
 class DieAt:
     """Ends this process without any farewell when a boundary is passed for the n-th time; `*` counts all of them."""
 
-    def __init__(self, boundary: str | None, nth: int, number: signal.Signals = signal.SIGKILL) -> None:
+    def __init__(self, boundary: str | None, nth: int, wait_in: Path | None = None) -> None:
         self._boundary = boundary
-        self._signal = number
+        self._wait_in = wait_in
         self._nth = nth
         self._passed: Counter[str] = Counter()
         self._lock = threading.Lock()
@@ -42,13 +43,21 @@ class DieAt:
         with self._lock:
             self._passed[boundary] += 1
             self._passed[ANY] += 1
-            if self._boundary in (boundary, ANY) and self._passed[self._boundary] == self._nth:
-                os.kill(os.getpid(), self._signal)
+            if self._boundary not in (boundary, ANY) or self._passed[self._boundary] != self._nth:
+                return
+            if self._wait_in is None:
+                os.kill(os.getpid(), signal.SIGKILL)
+        self._wait(self._wait_in)
+
+    def _wait(self, folder: Path) -> None:
+        (folder / "waiting").touch()
+        while not (folder / "go-on").exists():
+            time.sleep(0.02)
 
 
-def work(folder: Path, die_at: str | None, die_nth: int, number: signal.Signals = signal.SIGKILL) -> int:
+def work(folder: Path, die_at: str | None, die_nth: int, *, wait: bool = False) -> int:
     """Carry out what is due in a company's workspace until SIGTERM; returns 0, or 4 where another has the lease."""
-    workspace = open_workspace(folder, DieAt(die_at, die_nth, number))
+    workspace = open_workspace(folder, DieAt(die_at, die_nth, folder if wait else None))
     worker = Worker(workspace, scheduled=False)
     signal.signal(signal.SIGTERM, lambda _number, _frame: worker.stop.set())
     try:
@@ -94,13 +103,13 @@ def main() -> int:
     parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--die-at", default=None)
     parser.add_argument("--die-nth", type=int, default=1)
-    parser.add_argument("--freeze", action="store_true")
+    parser.add_argument("--wait", action="store_true")
     parser.add_argument("--nursery", action="store_true")
     options = parser.parse_args()
     if options.nursery:
         nursery()
         return 0
-    return work(options.folder, options.die_at, options.die_nth, signal.SIGSTOP if options.freeze else signal.SIGKILL)
+    return work(options.folder, options.die_at, options.die_nth, wait=options.wait)
 
 
 if __name__ == "__main__":
