@@ -47,11 +47,9 @@ class DieAt:
                 return
             if self._wait_in is None:
                 os.kill(os.getpid(), signal.SIGKILL)
-        self._wait(self._wait_in)
-
-    def _wait(self, folder: Path) -> None:
-        (folder / "waiting").touch()
-        while not (folder / "go-on").exists():
+                return
+        (self._wait_in / "waiting").touch()
+        while not (self._wait_in / "go-on").exists():
             time.sleep(0.02)
 
 
