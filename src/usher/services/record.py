@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from usher.domain.ledger.export import HEADS_FILE, LEDGER_FILE, head_line, ledger_line
-from usher.domain.ledger.head import Head, SignedHead, sign_head
+from usher.domain.ledger.head import BadHead, Head, SignedHead, sign_head
 from usher.domain.ledger.leaf import Detail
 from usher.domain.ledger.tree import Frontier, leaf_hash
-from usher.domain.ledger.verify import Report, verify
+from usher.domain.ledger.verify import Problem, Report, What, verify
 from usher.domain.signing import key_id
 from usher.services.workspace import Workspace
 
@@ -67,13 +69,19 @@ def verify_ledger(workspace: Workspace, heads: list[SignedHead], public_key: str
     """Check every leaf, detail and head against each other and against heads kept outside the database."""
     sequence(workspace)
     with workspace.store.read() as unit:
-        stored = [SignedHead.from_json(document) for document in unit.ledger.heads()]
-        details = {
-            position: Detail(bytes.fromhex(salt), document)
-            for position, (salt, document) in unit.ledger.details().items()
-        }
-        leaves = enumerate(unit.ledger.leaves())
-        return verify(leaves, details, stored, public_key or workspace.ledger_public_key, heads)
+        found = unit.ledger.read_for_proof()
+    problems = [Problem(What.MALFORMED, index, why) for index, why in found.unreadable]
+    stored = list(_readable(found.heads, problems))
+    report = verify(found.leaves, found.details, stored, public_key or workspace.ledger_public_key, heads)
+    return replace(report, problems=(*problems, *report.problems))
+
+
+def _readable(documents: list[dict[str, Any]], problems: list[Problem]) -> Iterator[SignedHead]:
+    for document in documents:
+        try:
+            yield SignedHead.from_json(document)
+        except BadHead as error:
+            problems.append(Problem(What.MALFORMED, 0, f"a stored head cannot be read: {error}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +101,11 @@ def export(workspace: Workspace, folder: Path) -> Exported:
     size = 0
     with workspace.store.read() as unit, (folder / LEDGER_FILE).open("wb") as out:
         details = unit.ledger.details()
-        for size, leaf in enumerate(unit.ledger.leaves(), 1):
-            kept = details.get(size - 1)
+        for index, leaf in unit.ledger.indexed():
+            kept = details.get(index)
             detail = Detail(bytes.fromhex(kept[0]), kept[1]) if kept else None
-            out.write(ledger_line(size - 1, leaf, detail))
+            out.write(ledger_line(index, leaf, detail))
+            size += 1
         stored = [SignedHead.from_json(document) for document in unit.ledger.heads()]
     made = Exported(folder / LEDGER_FILE, folder / HEADS_FILE, folder / "public-key.txt", size)
     made.heads.write_bytes(b"".join(head_line(signed) for signed in stored))

@@ -16,6 +16,8 @@ from usher.domain.ids import IdFactory
 from usher.store.unit import Unit
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+WRITER_LOCK = 8_745_237
+"""The number of PostgreSQL's advisory lock that a writing transaction holds; such locks are counted by database."""
 
 
 class DatabaseNewer(Exception):
@@ -34,6 +36,8 @@ class Store:
         if self._engine.dialect.name == "sqlite":
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
+        else:
+            event.listen(self._engine, "begin", _begin_postgresql)
 
     def migrate(self) -> None:
         """Bring the tables up to this version; DatabaseNewer where they are ahead of it.
@@ -100,5 +104,19 @@ def _prepare_sqlite(connection: Any, record: ConnectionPoolEntry) -> None:
 
 def _begin_sqlite(connection: sqlalchemy.Connection) -> None:
     """A writer takes the lock at its beginning, so that it never fails in the middle."""
-    write = connection.get_execution_options().get("usher_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if _writes(connection) else "BEGIN")
+
+
+def _begin_postgresql(connection: sqlalchemy.Connection) -> None:
+    """The same two kinds of transaction: writers come one after the other, a reader sees one consistent state.
+
+    Fences, short numbers and the ledger's indexes are read and then written; between the two no other may write.
+    """
+    if _writes(connection):
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})")
+    else:
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+
+
+def _writes(connection: sqlalchemy.Connection) -> bool:
+    return bool(connection.get_execution_options().get("usher_write", False))

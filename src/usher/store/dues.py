@@ -81,7 +81,7 @@ class Dues(Repository):
 
     def open(self, subject: str | None = None) -> list[Row]:
         """What is still to come, soonest first."""
-        wanted = select(due).where(due.c.state != DONE).order_by(due.c.at)
+        wanted = select(due).where(due.c.state != DONE).order_by(due.c.at, due.c.id)
         return self.rows(wanted if subject is None else wanted.where(due.c.subject == subject))
 
     def next_at(self, kinds: Iterable[DueKind] = DueKind) -> str | None:

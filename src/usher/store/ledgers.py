@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import delete, func, select, update
+from sqlalchemy.exc import DatabaseError
 
-from usher.domain.clock import from_text
-from usher.domain.ledger.leaf import Leaf, new_salt, salted_digest
+from usher.domain.clock import from_text, to_text
+from usher.domain.ledger.leaf import BadLeaf, Detail, Leaf, new_salt, salted_digest
 from usher.store.repository import Repository, Row, dump, load
 from usher.store.tables import ledger_detail, ledger_head, ledger_leaf
 
@@ -18,15 +20,17 @@ class Ledgers(Repository):
     """Append-only; a detail may be erased, its leaf stays."""
 
     def append(self, event: str, ids: Iterable[str], detail: Mapping[str, Any]) -> None:
-        """Record an event (`noun:noun:verb`) with opaque ids and its details, in this transaction."""
+        """Record an event (`noun:noun:verb`) with opaque ids and its details, in this transaction; raises BadLeaf."""
         salt = new_salt(secrets.token_bytes)
+        # Made here already: a leaf that cannot be read again would stop every later one from being signed.
+        leaf = Leaf(event, self.clock.now(), self.workspace, tuple(ids), salted_digest(salt, detail))
         inserted = self.connection.execute(
             ledger_leaf.insert().values(
                 position=None,
-                event=event,
-                at=self.now(),
-                ids=dump(list(ids)),
-                detail_digest=salted_digest(salt, detail),
+                event=leaf.event,
+                at=to_text(leaf.at),
+                ids=dump(list(leaf.ids)),
+                detail_digest=leaf.detail_digest,
             )
         )
         key = inserted.inserted_primary_key
@@ -55,9 +59,32 @@ class Ledgers(Repository):
 
     def leaves(self, start: int = 0) -> Iterator[Leaf]:
         """Every indexed leaf in order."""
+        for _, leaf in self.indexed(start):
+            yield leaf
+
+    def indexed(self, start: int = 0) -> Iterator[tuple[int, Leaf]]:
+        """Every indexed leaf in order, with the index that it was given: a row that was deleted leaves a gap."""
         wanted = select(ledger_leaf).where(ledger_leaf.c.position >= start).order_by(ledger_leaf.c.position)
         for row in self.connection.execute(wanted).mappings():
-            yield _leaf(dict(row), self.workspace)
+            yield row["position"], _leaf(dict(row), self.workspace)
+
+    def read_for_proof(self) -> LedgerRows:
+        """Everything that a verification needs, of a database that may have been changed by somebody else."""
+        found = LedgerRows()
+        wanted = (
+            select(ledger_leaf, ledger_detail.c.salt, ledger_detail.c.document)
+            .join_from(ledger_leaf, ledger_detail, ledger_leaf.c.id == ledger_detail.c.leaf_id, isouter=True)
+            .where(ledger_leaf.c.position.is_not(None))
+            .order_by(ledger_leaf.c.position)
+        )
+        try:
+            for row in self.connection.execute(wanted).mappings():
+                found.take(dict(row), self.workspace)
+            found.heads = self.heads()
+        except (DatabaseError, ValueError) as error:
+            cause = error.orig if isinstance(error, DatabaseError) else error
+            found.unreadable.append((len(found.leaves), f"the database cannot be read on from here: {cause}"))
+        return found
 
     def details(self) -> dict[int, tuple[str, Mapping[str, Any]]]:
         """Index -> (salt as hex, detail document), for every detail that was not erased."""
@@ -97,6 +124,28 @@ class Ledgers(Repository):
             .limit(limit)
         )
         return self.rows(wanted)
+
+
+@dataclass(slots=True)
+class LedgerRows:
+    """Leaves, details and heads as they lie in the database; `unreadable` says where a row is not what was written."""
+
+    leaves: list[tuple[int, Leaf]] = field(default_factory=list)
+    details: dict[int, Detail] = field(default_factory=dict)
+    heads: list[dict[str, Any]] = field(default_factory=list)
+    unreadable: list[tuple[int, str]] = field(default_factory=list)
+
+    def take(self, row: Row, workspace: str) -> None:
+        """Read one row; one that cannot be read is noted, and the others are read on."""
+        index = int(row["position"])
+        try:
+            self.leaves.append((index, _leaf(row, workspace)))
+            if row["salt"] is not None:
+                self.details[index] = Detail(bytes.fromhex(row["salt"]), load(row["document"]))
+                self.details[index].digest()
+        except (ValueError, TypeError, BadLeaf) as error:
+            self.details.pop(index, None)
+            self.unreadable.append((index, f"the row cannot be read: {error}"))
 
 
 def _leaf(row: Row, workspace: str) -> Leaf:

@@ -52,7 +52,9 @@ class People(Repository):
         if found:
             return found
         like = person.c.name.icontains(text.strip(), autoescape=True)
-        return self.rows(select(person).where(like, person.c.redirect_to.is_(None)).order_by(person.c.name))
+        return self.rows(
+            select(person).where(like, person.c.redirect_to.is_(None)).order_by(person.c.name, person.c.id)
+        )
 
     def add_key(
         self, person_id: str, source: str, kind: str, value: str, valid_from: str | None, valid_to: str | None = None

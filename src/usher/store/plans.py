@@ -80,7 +80,7 @@ class Plans(Repository):
 
     def signatures(self, plan_id: str) -> list[Row]:
         """Every signature on a plan, oldest first."""
-        return self.rows(select(approval).where(approval.c.plan_id == plan_id).order_by(approval.c.at))
+        return self.rows(select(approval).where(approval.c.plan_id == plan_id).order_by(approval.c.at, approval.c.id))
 
     def counts(self) -> dict[str, int]:
         """How many plans stand in each state."""
