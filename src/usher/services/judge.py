@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from usher.domain.clock import from_text
@@ -10,26 +11,33 @@ from usher.domain.folding import fold
 from usher.domain.guard import Done, Effect, Protected, SourceHealth, Verdict, judge
 from usher.domain.plan import PlannedStep, Verb
 from usher.domain.step import StepState
+from usher.services.look import MAY_BE_DONE
 from usher.services.workspace import Workspace
 from usher.store.accounts import account_of
 from usher.store.repository import Row, load
 from usher.store.unit import Unit
 
 ADMIN_WORDS = frozenset({"admin", "administrator", "owner", "superuser"})
+NOT_SHOWN_YET = (StepState.ACTING, StepState.DONE, StepState.UNKNOWN, StepState.PARKED)
 ACTED = (StepState.DONE, StepState.VERIFIED, StepState.CLOSED, StepState.UNKNOWN, StepState.ACTING, StepState.PARKED)
 
 
-def judge_steps(workspace: Workspace, unit: Unit, steps: Sequence[PlannedStep], plan_id: str | None) -> Verdict:
-    """Ask the guard about steps as one plan; `plan_id` leaves that plan's own steps out of the history."""
+def judge_steps(
+    workspace: Workspace, unit: Unit, steps: Sequence[PlannedStep], plan_id: str | None, *, basis: tuple[str, ...] = ()
+) -> Verdict:
+    """Ask the guard about steps as one plan; `plan_id` leaves that plan's own steps out of the history.
+
+    `basis` names the source whose signal asked for the plan: an unsound reading of it allows no loss either.
+    """
     return judge(
-        [_effect(workspace, unit, step) for step in steps],
+        [replace(_effect(workspace, unit, step), basis=basis) for step in steps],
         _history(workspace, unit, plan_id),
         {name: health for name in workspace.connections.names() if (health := _health(workspace, unit, name))},
         workspace.limits,
         now=workspace.clock.now(),
         people=sum(row["status"] in ("working", "on leave") for row in unit.people.all()),
         protected=_protected(workspace, unit),
-        admins=_admins(workspace, unit),
+        admins=_admins(workspace, unit, steps),
     )
 
 
@@ -44,7 +52,7 @@ def forbidden_now(workspace: Workspace, unit: Unit, step: PlannedStep) -> str | 
         now=workspace.clock.now(),
         people=1,
         protected=_protected(workspace, unit),
-        admins=_admins(workspace, unit),
+        admins=_admins(workspace, unit, [step]),
     )
     return "; ".join(reason for row in verdict.refused for reason in row.reasons) or None
 
@@ -103,8 +111,8 @@ def _health(workspace: Workspace, unit: Unit, name: str) -> SourceHealth | None:
     if last is None:
         return None
     complete = [row for row in unit.accounts.snapshots(name) if row["kind"] == "complete"]
-    previous = next((row for row in complete if row["id"] != last["id"]), None)
     newest = complete[0] if complete and last["kind"] == "delta" else last
+    previous = next((row for row in complete if row["id"] != newest["id"]), None)
     return SourceHealth(
         connection=name,
         complete=newest["kind"] == "complete",
@@ -138,11 +146,26 @@ def _protected(workspace: Workspace, unit: Unit) -> list[Protected]:
     return found
 
 
-def _admins(workspace: Workspace, unit: Unit) -> dict[str, frozenset[str]]:
+def _admins(workspace: Workspace, unit: Unit, steps: Sequence[PlannedStep]) -> dict[str, frozenset[str]]:
+    """The administrators who will be left when everything that other plans have begun has taken effect."""
+    going = _going(workspace, unit, frozenset(step.id for step in steps))
     return {
-        name: frozenset(row["id"] for row in unit.accounts.of(name) if _is_admin(row))
+        name: frozenset(row["id"] for row in unit.accounts.of(name) if _is_admin(row)) - going
         for name in workspace.connections.names()
     }
+
+
+def _going(workspace: Workspace, unit: Unit, own: frozenset[str]) -> frozenset[str]:
+    """Accounts that another step may have closed already, though no reading has shown it yet."""
+    going = set()
+    for row in unit.runs.steps_in(*NOT_SHOWN_YET):
+        step = PlannedStep.of(load(row["document"]))
+        begun = row["state"] != StepState.PARKED.value or any(
+            intent["outcome"] in MAY_BE_DONE for intent in unit.runs.intents(row["id"])
+        )
+        if begun and step.id not in own and step.account and _effect(workspace, unit, step).is_loss:
+            going.add(step.account)
+    return frozenset(going)
 
 
 def _is_admin(row: Row) -> bool:

@@ -20,10 +20,12 @@ from usher.services.sources import refresh
 from usher.services.workspace import Refusal, Workspace
 from usher.store.accounts import document_of
 from usher.store.readings import keep_reading
-from usher.store.repository import Row, dump
+from usher.store.repository import Row, dump, load
 from usher.store.unit import Unit
 
 COMPLETE, PARTIAL, DELTA, FAILED = "complete", "partial", "delta", "failed"
+BROKE_OFF = "the listing broke off: "
+LACKS = "the listing lacks "
 BY_PERSON = "person"
 
 
@@ -100,7 +102,7 @@ def _read(
             if len(accounts) % 50 == 0:
                 progress(name, len(accounts), None)
     except RepeatedCursor as error:
-        return accounts, PARTIAL, (str(error),)
+        return accounts, PARTIAL, (f"{BROKE_OFF}{error}",)
     except AccessLost as error:
         with workspace.store.begin() as unit:
             park.stop_connection(unit, name, str(error))
@@ -138,7 +140,7 @@ def _too_few(config: ConnectionConfig, accounts: Sequence[Account], last: Row | 
 def _sentinels(config: ConnectionConfig, accounts: Sequence[Account]) -> list[str]:
     names = {account.user_name.casefold() for account in accounts}
     lacking = [name for name in config.observe.sentinels if name.casefold() not in names]
-    return [f"the listing lacks {', '.join(lacking)}, which is always there"] if lacking else []
+    return [f"{LACKS}{', '.join(lacking)}, which is always there"] if lacking else []
 
 
 def _update(unit: Unit, name: str, accounts: Sequence[Account], kind: str) -> tuple[int, int]:
@@ -160,7 +162,8 @@ def _update(unit: Unit, name: str, accounts: Sequence[Account], kind: str) -> tu
 def _tell(unit: Unit, name: str, kind: str, reasons: tuple[str, ...]) -> None:
     key = f"reading:{name}"
     if kind in (COMPLETE, DELTA):
-        unit.findings.close_key(key, "a complete reading came")
+        if kind == COMPLETE:  # a delta shows that the app answers, not that its listing is whole again
+            unit.findings.close_key(key, "a complete reading came")
         if unit.leases.quarantined().get(name):
             unit.leases.lift(name)
         unit.findings.close_key(f"connection:{name}", "the connection was read again")
@@ -179,11 +182,18 @@ def _wake_tasks(unit: Unit, name: str) -> None:
 
 
 def confirm(workspace: Workspace, name: str, operator_id: str) -> Observed:
-    """A person says that the last, shrunken reading is really so: it counts as complete from now on."""
+    """A person says that the last, shrunken reading is really so: it counts as complete from now on.
+
+    Refusal where it is not its size that made it partial: nobody can know what a listing that broke off left out,
+    and its size would become the size that later readings are measured by.
+    """
     with workspace.store.begin() as unit:
         last = unit.accounts.last_snapshot(name, complete=False)
         if last is None or last["kind"] != PARTIAL:
             raise Refusal(f"the last reading of {name} is not partial: there is nothing to confirm")
+        unsure = [reason for reason in load(last["reasons"]) if reason.startswith((BROKE_OFF, LACKS))]
+        if unsure:
+            raise Refusal(f"the last reading of {name} cannot be confirmed: {'; '.join(unsure)}; read it again")
         unit.accounts.confirm(last["id"], operator_id)
         unit.ledger.append("app:accounts:confirm", (last["id"], operator_id), {"connection": name})
     return observe(workspace, name)
