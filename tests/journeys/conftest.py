@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from tests.helpers.workspaces import make_workspace
 from usher.domain.connection import ConnectionConfig
 from usher.domain.policyfiles import Policies, PolicyFile, gather
 from usher.engine.inline import tick
+from usher.services.connections import OpenConnections
 from usher.services.observe import observe
 from usher.services.operators import Acting, acting, add_operator
 from usher.services.reconcile import reconcile
@@ -52,6 +53,8 @@ class Company:
     omar: Acting
     directory: Running
     wiki: Running
+    opened: list[OpenConnections] = field(default_factory=list)
+    """Further connections that a test opened; closed at its end."""
 
     def hr(
         self,
@@ -138,4 +141,6 @@ def company(tmp_path: Path, start_twin: Any) -> Iterator[Company]:
         assert observe(workspace, name).kind == "complete"
     reconcile(workspace)
     yield made
+    for connections in made.opened:
+        connections.close()
     workspace.close()

@@ -86,6 +86,8 @@ class PlannedStep:
     before: Mapping[str, Any]
     after: Mapping[str, Any]
     asked_by: str
+    where: str = ""
+    """What the connection was when its owner signed: a step acts nowhere else."""
     agree: Mapping[str, str] = field(default_factory=dict)
     wanted: Mapping[str, Any] = field(default_factory=dict)
     entitlement: str | None = None
@@ -112,6 +114,7 @@ class PlannedStep:
             "before": dict(self.before),
             "after": dict(self.after),
             "asked_by": self.asked_by,
+            "where": self.where,
             "agree": dict(self.agree),
             "wanted": dict(self.wanted),
             "entitlement": self.entitlement,
@@ -143,10 +146,12 @@ class Needs:
     quorum: int
     owners: Mapping[str, str]
     why: str
+    single: bool = False
+    """One person may request and approve (`single_operator`), as the rules stood when the plan was made."""
 
     def document(self) -> dict[str, Any]:
         """The needs as canonical JSON takes them."""
-        return {"quorum": self.quorum, "owners": dict(self.owners), "why": self.why}
+        return {"quorum": self.quorum, "owners": dict(self.owners), "why": self.why, "single": self.single}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

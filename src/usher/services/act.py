@@ -26,6 +26,7 @@ from usher.domain.expect import differences, holds, seen
 from usher.domain.plan import PlannedStep, Verb
 from usher.domain.step import DueKind, Outcome, StepState
 from usher.services import park, run
+from usher.services.approve import not_as_approved
 from usher.services.judge import forbidden_now
 from usher.services.look import Sight, disagreement, is_ours, look
 from usher.services.task import open_task
@@ -77,14 +78,18 @@ class Act:
                 unit.runs.move(step_id, StepState.READY, hindrance)
                 self._again(unit, row, SEALED_RETRY if unit.leases.sealed() else STOPPED_RETRY, tries)
                 return
+            if forged := not_as_approved(self._workspace, unit, row):
+                park.park(unit, row, "not what was approved", forged)
+                return
         planned = PlannedStep.of(load(row["document"]))
-        if self._unsupported(planned):
-            self._hand_over(row, planned, "no connector can do this")
-            return
         self._workspace.reach("before look")
         sight = self._sight(row, planned, tries)
         self._workspace.reach("after look")
-        if sight is not None:
+        if sight is None:
+            return
+        if sight.doubt:
+            self._look_again(row, tries, f"it is not in the listing, which proves nothing: {sight.doubt}", None)
+        else:
             self._decide(row, planned, sight, tries)
 
     def _hindrance(self, unit: Unit, row: Row) -> str | None:
@@ -93,9 +98,15 @@ class Act:
         stopped = unit.leases.quarantined().get(row["connection"])
         return f"{row['connection']} is stopped: {stopped['reason']}" if stopped else None
 
-    def _unsupported(self, planned: PlannedStep) -> bool:
+    def _for_a_person(self, planned: PlannedStep) -> str | None:
+        """Say why only a person can do this step: no connector can, or nothing could tell whose account it is."""
         connector = self._workspace.connections.connector(planned.connection)
-        return CAPABILITY[planned.verb] not in connector.capabilities()
+        if CAPABILITY[planned.verb] not in connector.capabilities():
+            return "no connector can do this"
+        config = self._workspace.connections.config(planned.connection)
+        if config.key == "mutable" and planned.verb is not Verb.CREATE and not planned.agree:
+            return "its login can change hands, and nothing else is known that could be compared"
+        return None
 
     def _sight(self, row: Row, planned: PlannedStep, tries: int) -> Sight | None:
         """Look before acting; a look that fails has changed nothing and is tried again."""
@@ -105,16 +116,22 @@ class Act:
             self._stop_connection(row, error, tries)
         except (ConnectorError, RepeatedCursor) as error:
             wait = error.retry_after if isinstance(error, Transient) else None
-            with self._workspace.store.begin() as unit:
-                unit.runs.move(row["id"], StepState.READY, f"looking failed: {error}")
-                self._again(unit, row, wait or back_off(tries), tries + 1)
-                park.complain(unit, row, tries, str(error))
+            self._look_again(row, tries, f"looking failed: {error}", wait)
         return None
+
+    def _look_again(self, row: Row, tries: int, why: str, wait: float | None) -> None:
+        with self._workspace.store.begin() as unit:
+            unit.runs.move(row["id"], StepState.READY, why)
+            self._again(unit, row, wait or back_off(tries), tries + 1)
+            park.complain(unit, row, tries, why)
 
     def _decide(self, row: Row, planned: PlannedStep, sight: Sight, tries: int) -> None:
         with self._workspace.store.read() as unit:
             intents = unit.runs.intents(row["id"])
         with self._workspace.store.begin() as unit:
+            now = unit.runs.step(row["id"])
+            if now is None or now["state"] != row["state"]:
+                return  # somebody has answered or cancelled it while this look was under way
             if sight.several:
                 park.park(unit, row, "two accounts", f"{len(sight.several)} accounts are called {planned.user_name}")
                 return
@@ -125,13 +142,16 @@ class Act:
                 park.park(unit, row, "not the account that was approved", reason)
                 return
             if holds(planned.after, sight.account):
-                if planned.verb is Verb.CREATE and not is_ours(planned, _there(sight), intents):
+                if planned.verb is Verb.CREATE and not is_ours(planned, _there(sight), row, intents):
                     park.park(unit, row, "already there", f"{planned.user_name} exists and nothing proves it ours")
                     return
                 self._already(unit, row, sight)
                 return
             if wrong := differences(planned.before, sight.account):
                 park.park(unit, row, "changed since it was approved", "; ".join(wrong))
+                return
+            if why := self._for_a_person(planned):
+                open_task(self._workspace, unit, row, planned, why)
                 return
             intent = unit.runs.add_intent(row["id"], len(intents) + 1, self._fence, seen(sight.account))
             unit.runs.move(row["id"], StepState.ACTING, attempt=len(intents) + 1)
@@ -153,7 +173,7 @@ class Act:
         """The one place where an effect begins; each ending of it has its own branch."""
         permit = Permit(step=planned.id, intent=intent["id"], fence=self._fence)
         door = self._workspace.connections.door(planned.connection, permit=permit, leave=self._leave)
-        call = Call(door=door, idempotency_key=f"{planned.id}:{intent['attempt']}", agree=planned.agree)
+        call = Call(door=door, idempotency_key=planned.id, agree=planned.agree)
         try:
             receipt = self._verb(planned, account_id, call)()
         except OutcomeUnknown as error:
@@ -233,10 +253,6 @@ class Act:
             unit.runs.resolve(intent["id"], Outcome.NOT_DONE)
             unit.runs.add_receipt(row["id"], "refused", {"why": why, "evidence": error.evidence})
             unit.ledger.append("step:intent:not_done", (row["id"], intent["id"]), {"why": why})
-            open_task(self._workspace, unit, row, planned, why)
-
-    def _hand_over(self, row: Row, planned: PlannedStep, why: str) -> None:
-        with self._workspace.store.begin() as unit:
             open_task(self._workspace, unit, row, planned, why)
 
     def _stop_connection(self, row: Row, error: AccessLost, tries: int) -> None:

@@ -31,9 +31,9 @@ class OpenConnections:
     ) -> None:
         """`folder` is the workspace: relative paths of CSV exports begin there. `pictures` receives evidence."""
         self._configs = dict(configs)
-        self._profiles = profiles
-        self._factories = factories
-        self._secrets = secrets
+        self.profile_of = profiles
+        self.factories = factories
+        self.secrets = secrets
         self._folder = folder
         self._pictures = pictures
         self._lock = threading.RLock()
@@ -51,14 +51,14 @@ class OpenConnections:
 
     def profile(self, name: str) -> AppProfile:
         """The app's guide."""
-        return self._profiles(self._configs[name])
+        return self.profile_of(self._configs[name])
 
     def connector(self, name: str) -> Connector:
         """The connector that speaks to it."""
         with self._lock:
             if name not in self._connectors:
                 config = self._configs[name]
-                self._connectors[name] = self._factories[config.speaks](config, self._profiles(config))
+                self._connectors[name] = self.factories[config.speaks](config, self.profile_of(config))
             return self._connectors[name]
 
     def door(self, name: str, *, permit: Permit | None = None, leave: Leave | None = None) -> Door:
@@ -68,7 +68,7 @@ class OpenConnections:
             connection=name,
             base_url=config.url,
             folder=self._folder / config.path if config.path else None,
-            secrets=self._secrets(config),
+            secrets=self.secrets(config),
             permit=permit,
             leave=leave or refuse_all,
             timeout_seconds=config.timeout_seconds,

@@ -13,6 +13,7 @@ from usher.domain.person import Person
 from usher.domain.plan import PlannedStep, Verb
 from usher.domain.seats import released
 from usher.services.act import CAPABILITY
+from usher.services.place import place_of
 from usher.services.workspace import Workspace
 from usher.store.accounts import account_of
 from usher.store.repository import Row
@@ -62,6 +63,7 @@ class Draft:
             before=before,
             after=after,
             asked_by=asked_by,
+            where=place_of(self.workspace, connection),
             agree=self._agree(connection, seen_account),
             wanted=wanted or {},
             entitlement=entitlement,

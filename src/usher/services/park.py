@@ -43,8 +43,9 @@ def stop_connection(unit: Unit, connection: str, why: str) -> None:
 
 def clear(unit: Unit, row: Row, why: str) -> None:
     """Close a step's findings: what they asked has been answered."""
-    for rule in ("unknown outcome", "keeps failing", "not verified", "already there", "two accounts"):
-        unit.findings.close_key(f"step:{row['id']}:{rule}", why)
+    for finding in unit.findings.open():
+        if finding["key"].startswith(f"step:{row['id']}:"):
+            unit.findings.close(finding["id"], why)
 
 
 def _open(unit: Unit, row: Row, rule: str, severity: str, why: str, fix: str) -> None:

@@ -39,11 +39,14 @@ def make_plan(workspace: Workspace, kind: PlanKind, text: str, by: Acting, reaso
     with workspace.store.begin() as unit:
         person = find_person(workspace, unit, text)
         signal = _signal(unit, person, kind, workspace)
+        if by.row["person_id"] == person.id:
+            raise Refusal(f"{by.row['name']} cannot ask for a plan about himself; another operator must")
         draft = Draft(workspace, person)
         _draft(draft, unit, kind, reason or (f"signal of {signal['source']}" if signal else "request"), by)
         if not draft.steps:
             raise Refusal(f"there is nothing to do: {person.label} is as the {kind.value} asks; {_noted(draft)}")
-        verdict = judge_steps(workspace, unit, draft.steps, plan_id=None)
+        basis = (signal["source"],) if signal else ()
+        verdict = judge_steps(workspace, unit, draft.steps, None, basis=basis)
         created = workspace.clock.now()
         plan = Plan(
             id=workspace.ids.new("pln"),
@@ -69,7 +72,7 @@ def make_plan(workspace: Workspace, kind: PlanKind, text: str, by: Acting, reaso
             rows = (*verdict.refused, *verdict.held)
             why = "; ".join(dict.fromkeys(reason for row in rows for reason in row.reasons))
             unit.plans.set_state(plan.id, state, why)
-        if signal:
+        if signal and state is PlanState.PROPOSED:
             unit.findings.answer_signal(signal["id"], plan.id)
         detail = {"digest": plan.digest, "kind": kind.value, "steps": len(plan.steps), "guard": verdict.allowed}
         unit.ledger.append("plan:plan:propose", (plan.id, person.id, by.id), detail)
@@ -98,11 +101,19 @@ def assigned(workspace: Workspace, person: Person) -> Assignments:
 
 
 def _signal(unit: Unit, person: Person, kind: PlanKind, workspace: Workspace) -> dict[str, str] | None:
-    """The source's own statement that asks for such a plan, if it has come true and nobody has answered it."""
-    for row in unit.findings.signals(unplanned_only=True, person_id=person.id):
-        if row["kind"] == ANSWERS[kind] and (row["true_at"] or "") <= workspace.now():
-            return row
-    return None
+    """The source's own statement that asks for such a plan: it has come true, is unanswered, and still stands.
+
+    A leaver who came back, or a joiner who has left, is asked for by nobody: only the newest of a person's joining,
+    leaving and staying speaks, and only while all employments together say the same.
+    """
+    left = person.standing(workspace.clock.now()) is Standing.LEFT
+    if (kind is PlanKind.LEAVE) != left:
+        return None
+    rows = unit.findings.signals(person_id=person.id)
+    newest = next((row for row in rows if (row["kind"] == "mover") == (kind is PlanKind.MOVE)), None)
+    if newest is None or newest["plan_id"] is not None or (newest["true_at"] or "") > workspace.now():
+        return None
+    return newest if newest["kind"] == ANSWERS[kind] else None
 
 
 def _needs(workspace: Workspace, unit: Unit, steps: list[PlannedStep], from_signal: bool) -> Needs:
@@ -117,7 +128,7 @@ def _needs(workspace: Workspace, unit: Unit, steps: list[PlannedStep], from_sign
             )
         owners[step.connection] = row["id"]
     if workspace.rules.single_operator:
-        return Needs(quorum=1, owners=owners, why="single_operator: true")
+        return Needs(quorum=1, owners=owners, why="single_operator: true", single=True)
     if from_signal:
         return Needs(quorum=workspace.rules.quorum_signal, owners=owners, why="a source's signal asked for it")
     others = workspace.rules.quorum_request - 1
@@ -137,4 +148,5 @@ def void(workspace: Workspace, reference: str, by: Acting, reason: str) -> None:
         if row["state"] not in (PlanState.PROPOSED.value, PlanState.HELD.value, PlanState.APPROVED.value):
             raise Refusal(f"plan {row['number']} is {row['state']}: it cannot be withdrawn")
         unit.plans.set_state(row["id"], PlanState.VOID, f"{by.row['name']}: {reason}")
+        unit.findings.unanswer_signals(row["id"])
         unit.ledger.append("plan:plan:void", (row["id"], by.id), {"reason": reason})

@@ -29,12 +29,13 @@ def reconcile(workspace: Workspace) -> dict[str, int]:
     with workspace.store.begin() as unit:
         rows = [row for row in unit.accounts.all() if row["connection"] in workspace.connections.names()]
         everybody = people(workspace, unit)
+        estate = _estate(workspace, unit)
         found = compare(
             everybody,
             [seen_of(workspace, row) for row in rows],
             decisions,
             {person.id: assigned(workspace, person) for person in everybody},
-            _estate(workspace, unit),
+            estate,
             workspace.clock.now(),
         )
         ours = {(row["connection"], row["native_id"]): row for row in rows}
@@ -44,7 +45,8 @@ def reconcile(workspace: Workspace) -> dict[str, int]:
             still.add(finding.key)
             _open(unit, finding, ours, names)
         for row in unit.findings.open():
-            if row["rule"] in RULES and row["key"] not in still:
+            judged = row["connection"] is None or row["connection"] in estate.complete
+            if row["rule"] in RULES and row["key"] not in still and judged:
                 unit.findings.close(row["id"], "the difference is no longer there")
                 unit.ledger.append("finding:finding:close", (row["id"],), {"rule": row["rule"]})
         return unit.findings.counts()

@@ -35,7 +35,7 @@ def resolve(workspace: Workspace, step_id: str, answer: Answer, by: Acting, reas
         for finding in unit.findings.open():
             if finding["key"].startswith(f"step:{step_id}:") and answer is not Answer.LOOK:
                 unit.findings.close(finding["id"], f"{by.row['name']}: {answer.value}: {reason}")
-        unit.dues.drop(step_id, DueKind.ACT, DueKind.SETTLE, DueKind.VERIFY)
+        unit.dues.drop(step_id, DueKind.ACT, DueKind.SETTLE, DueKind.VERIFY, DueKind.WATCH)
         note = f"{by.row['name']} said: {answer.value} ({reason})"
         if answer is Answer.CANCEL:
             _cancel(unit, row, note)

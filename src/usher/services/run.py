@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from usher.domain.plan import Plan, PlanState
 from usher.domain.step import DueKind, RunState, StepState
-from usher.services.approve import standing
+from usher.services.approve import held_now, standing
+from usher.services.place import place_of
 from usher.services.workspace import Refusal, Workspace
 from usher.store.repository import Row, load
 from usher.store.unit import Unit
@@ -12,6 +13,7 @@ from usher.store.unit import Unit
 
 def start(workspace: Workspace, reference: str) -> Row:
     """Begin the run of a plan, or give back the one that has begun; Refusal where it is not approved as it stands."""
+    _void_if_expired(workspace, reference)
     with workspace.store.begin() as unit:
         row = unit.plans.find(reference)
         if row is None:
@@ -19,17 +21,41 @@ def start(workspace: Workspace, reference: str) -> Row:
         if begun := unit.runs.of_plan(row["id"]):
             return begun
         plan = Plan.of(load(row["document"]))
-        missing = standing(workspace, unit, row).missing
+        missing = standing(unit, row).missing
         if row["state"] != PlanState.APPROVED.value or missing:
-            raise Refusal(f"plan {plan.number} is {row['state']}: {'; '.join(missing) or 'it cannot run'}")
-        if plan.expires_at <= workspace.now():
-            unit.plans.set_state(plan.id, PlanState.VOID, "it expired before it ran")
-            raise Refusal(f"plan {plan.number} expired at {plan.expires_at}: make it again")
+            why = "; ".join(missing) or row["note"] or "it cannot run"
+            raise Refusal(f"plan {plan.number} is {row['state']}: {why}")
+        if plan.configuration != workspace.configuration and (changed := _moved(workspace, plan)):
+            raise Refusal(f"plan {plan.number} was made under other files: {changed}; make it again")
+        if why := held_now(workspace, unit, plan):
+            raise Refusal(f"the guard does not allow plan {plan.number} as things stand now: {why}")
         run = unit.runs.add_run(plan)
         unit.plans.set_state(plan.id, PlanState.RUNNING)
         unit.ledger.append("plan:run:begin", (plan.id, run["id"]), {"digest": plan.digest, "steps": len(plan.steps)})
         release(unit, run["id"])
         return run
+
+
+def _void_if_expired(workspace: Workspace, reference: str) -> None:
+    """An approved plan that was not begun in time is void; its signal may ask again."""
+    with workspace.store.begin() as unit:
+        row = unit.plans.find(reference)
+        if row is None or row["state"] != PlanState.APPROVED.value or row["expires_at"] > workspace.now():
+            return
+        unit.plans.set_state(row["id"], PlanState.VOID, "it expired before it ran")
+        unit.findings.unanswer_signals(row["id"])
+    raise Refusal(f"plan {row['number']} expired at {row['expires_at']}: make it again")
+
+
+def _moved(workspace: Workspace, plan: Plan) -> str | None:
+    """Say which connection of the plan is no longer what its owner signed for."""
+    for step in plan.steps:
+        if step.connection not in workspace.connections.names():
+            return f"there is no connection {step.connection} any more"
+        now = place_of(workspace, step.connection)
+        if step.where != now:
+            return f"{step.connection} was {step.where}, and is {now}"
+    return None
 
 
 def release(unit: Unit, run_id: str) -> int:

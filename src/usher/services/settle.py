@@ -38,9 +38,16 @@ def settle(workspace: Workspace, step_id: str, tries: int) -> None:
 
 
 def _conclude(workspace: Workspace, unit: Unit, row: Row, planned: PlannedStep, sight: Sight, tries: int) -> None:
+    now = unit.runs.step(row["id"])
+    if now is None or now["state"] != row["state"]:
+        return  # somebody has answered it while this look was under way
     intents = unit.runs.intents(row["id"])
+    if sight.doubt:
+        _look_again(unit, row, tries, f"it is not in the listing, which proves nothing: {sight.doubt}")
+        return
     if sight.several:
-        park.park(unit, row, "two accounts", f"{len(sight.several)} accounts are called {planned.user_name}")
+        if row["state"] == StepState.UNKNOWN.value:
+            park.park(unit, row, "two accounts", f"{len(sight.several)} accounts are called {planned.user_name}")
         _look_again(unit, row, tries, "two accounts of one name")
         return
     if wrong := disagreement(planned, sight.account):
@@ -48,7 +55,7 @@ def _conclude(workspace: Workspace, unit: Unit, row: Row, planned: PlannedStep, 
         return
     if holds(planned.after, sight.account):
         account = sight.account
-        if planned.verb is Verb.CREATE and (account is None or not is_ours(planned, account, intents)):
+        if planned.verb is Verb.CREATE and (account is None or not is_ours(planned, account, row, intents)):
             park.park(unit, row, "already there", f"{planned.user_name} exists and nothing proves it ours")
             return
         if open_ones := [intent for intent in intents if intent["outcome"] in MAY_BE_DONE]:

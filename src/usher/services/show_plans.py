@@ -49,7 +49,7 @@ def plan(workspace: Workspace, reference: str) -> Document:
         if row is None:
             raise Refusal(f"there is no plan {reference}; see: usher plan list")
         made = Plan.of(load(row["document"]))
-        found = standing(workspace, unit, row)
+        found = standing(unit, row)
         names = {operator["id"]: operator["name"] for operator in unit.operators.all()}
         return {
             **_short(unit, row),

@@ -10,7 +10,7 @@ from usher.domain.plan import PlannedStep, Verb
 from usher.domain.step import DueKind, StepState
 from usher.services import park, run
 from usher.services.act import back_off
-from usher.services.look import Sight, disagreement, look, sight_in
+from usher.services.look import Sight, disagreement, is_ours, look, sight_in
 from usher.services.task import reopen_task
 from usher.services.workspace import Workspace
 from usher.store.repository import Row, load
@@ -49,28 +49,46 @@ def _verify_by_listing(workspace: Workspace, row: Row, tries: int) -> None:
         if listing is None:
             _again(unit, row, tries, f"verifying failed: {failure}", _wait(failure))
             return
-        _conclude(workspace, unit, row, sight_in(listing, row), tries)
+        _conclude(workspace, unit, row, sight_in(workspace, listing, row), tries)
         for other in unit.runs.steps_in(StepState.DONE):
             dues = [due for due in unit.dues.open(other["id"]) if due["kind"] == DueKind.VERIFY.value]
             lag_is_over = any(due["at"] <= unit.dues.now() for due in dues)
             if other["id"] != row["id"] and other["connection"] == row["connection"] and lag_is_over:
                 unit.dues.drop(other["id"], DueKind.VERIFY)
-                _conclude(workspace, unit, other, sight_in(listing, other), int(load(dues[0]["detail"])["tries"]))
+                tried = int(load(dues[0]["detail"])["tries"])
+                _conclude(workspace, unit, other, sight_in(workspace, listing, other), tried)
 
 
 def _conclude(workspace: Workspace, unit: Unit, row: Row, sight: Sight, tries: int) -> None:
-    """Say of one step what a fresh reading says."""
+    """Say of one step what a fresh reading says; a step that somebody moved meanwhile is left to its new state."""
+    now = unit.runs.step(row["id"])
+    if now is None or now["state"] != row["state"]:
+        return
     planned = PlannedStep.of(load(row["document"]))
     if sight.several:
         park.park(unit, row, "two accounts", f"{len(sight.several)} accounts are called {planned.user_name}")
         return
-    wrong = differences(planned.after, sight.account)
-    if reason := disagreement(planned, sight.account) or _another(row, sight.account):
-        wrong = [reason, *wrong]
-    if wrong:
+    if wrong := wrongs(unit, now, planned, sight):
         _not_seen(unit, row, planned, sight, tries, "; ".join(wrong))
         return
     _verified(workspace, unit, row, planned, sight)
+
+
+def wrongs(unit: Unit, row: Row, planned: PlannedStep, sight: Sight) -> list[str]:
+    """Everything that keeps what was seen from proving this step: state, identity, and whose account it is."""
+    if sight.doubt:
+        return [f"it is not in the listing, which proves nothing: {sight.doubt}"]
+    account = sight.account
+    found = [reason for reason in (disagreement(planned, account), _another(row, account)) if reason]
+    found += differences(planned.after, account)
+    if planned.verb is Verb.CREATE and account is not None and not found:
+        if not is_ours(planned, account, row, unit.runs.intents(row["id"])):
+            found.append(f"{planned.user_name} is there, and nothing proves it ours")
+        known = unit.accounts.current(planned.connection, account.id)
+        link = unit.accounts.link_of(known["id"]) if known else None
+        if link is not None and link["person_id"] not in (None, planned.person):
+            found.append("the account is linked to somebody else")
+    return found
 
 
 def _list(workspace: Workspace, row: Row) -> tuple[list[Account] | None, Exception | None]:
@@ -121,7 +139,7 @@ def _verified(workspace: Workspace, unit: Unit, row: Row, planned: PlannedStep, 
     park.clear(unit, row, "verified by a fresh reading")
     if task := unit.runs.task_of(row["id"]):
         unit.runs.set_task(task["id"], closed_at=unit.runs.now())
-    unit.dues.drop(row["id"], DueKind.ACT, DueKind.SETTLE, DueKind.VERIFY)
+    unit.dues.drop(row["id"], DueKind.ACT, DueKind.SETTLE, DueKind.VERIFY, DueKind.WATCH)
     _observe(unit, planned, sight.account)
     for number, seconds in enumerate(workspace.watch_seconds, 1):
         detail = {"last": number == len(workspace.watch_seconds), "tries": 0}
@@ -138,7 +156,7 @@ def _observe(unit: Unit, planned: PlannedStep, account: Account | None) -> None:
         return
     id, _ = unit.accounts.put(planned.connection, account)
     link = unit.accounts.link_of(id)
-    if planned.verb is Verb.CREATE and (link is None or link["person_id"] != planned.person):
+    if planned.verb is Verb.CREATE and (link is None or link["person_id"] is None):
         evidence = [{"kind": "intent", "step": planned.id}]
         unit.accounts.relink(id, planned.person, "linked", evidence, "usher")
 
@@ -174,10 +192,18 @@ def watch(workspace: Workspace, step_id: str, *, last: bool, tries: int) -> None
             at = unit.dues.later(_wait(failure) or back_off(tries))
             unit.dues.put(DueKind.WATCH, row["id"], row["connection"], at, detail)
             return
-        wrong = differences(planned.after, sight.account)
+        now = unit.runs.step(row["id"])
+        if now is None or now["state"] != row["state"]:
+            return
+        wrong = ["two accounts of that name"] if sight.several else wrongs(unit, now, planned, sight)
         unit.runs.add_receipt(row["id"], "watch", {"saw": seen(sight.account), "wrong": "; ".join(wrong) or None})
+        if sight.doubt:
+            at = unit.dues.later(back_off(tries))
+            unit.dues.put(DueKind.WATCH, row["id"], row["connection"], at, {"last": last, "tries": tries + 1})
+            return
         _observe(unit, planned, sight.account)
         if wrong:
+            unit.dues.drop(row["id"], DueKind.WATCH)
             park.park(unit, row, "came back", "; ".join(wrong))
         elif last:
             unit.runs.move(row["id"], StepState.CLOSED, "still so when the watch window ended")

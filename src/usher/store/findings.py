@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from usher.store.repository import Repository, Row, dump
 from usher.store.tables import finding, signal
@@ -105,6 +105,10 @@ class Findings(Repository):
         if person_id is not None:
             wanted = wanted.where(signal.c.person_id == person_id)
         return self.rows(wanted)
+
+    def unanswer_signals(self, plan_id: str) -> None:
+        """The plan that answered a signal will not be carried out: the signal waits for another one."""
+        self.connection.execute(update(signal).where(signal.c.plan_id == plan_id).values(plan_id=None))
 
     def answer_signal(self, id: str, plan_id: str) -> None:
         """A plan answers the signal."""
