@@ -45,8 +45,12 @@ def make_workspace(
     watch_seconds: tuple[float, ...] = (3_600.0, 86_400.0),
     ledger_key: str = LEDGER_KEY,
     url: str | None = None,
+    factories: Mapping[str, Any] | None = None,
 ) -> Workspace:
-    """Open a workspace in a folder; opening the same folder again goes on with its database (`url`: another one)."""
+    """Open a workspace in a folder; opening the same folder again goes on with its database (`url`: another one).
+
+    `factories` make connectors of the test's own, by what their connections speak.
+    """
     clock = clock or SystemClock()
     ids = IdFactory(clock)
     (folder / "data").mkdir(parents=True, exist_ok=True)
@@ -56,7 +60,13 @@ def make_workspace(
     connections = OpenConnections(
         {config.name: config for config in configs},
         profiles or (lambda config: AppProfile(app=config.app, title=config.app.title(), speaks=config.speaks)),
-        {"scim": ScimConnector, "csv": CsvConnector, "person": PersonConnector, "browser": browser},
+        {
+            "scim": ScimConnector,
+            "csv": CsvConnector,
+            "person": PersonConnector,
+            "browser": browser,
+            **(factories or {}),
+        },
         lambda config: kept.get(config.name, {}),
         folder,
         folder / "pictures",

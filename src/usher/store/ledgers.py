@@ -139,13 +139,29 @@ class LedgerRows:
         """Read one row; one that cannot be read is noted, and the others are read on."""
         index = int(row["position"])
         try:
+            _as_written(row["ids"], "the ids")
             self.leaves.append((index, _leaf(row, workspace)))
             if row["salt"] is not None:
-                self.details[index] = Detail(bytes.fromhex(row["salt"]), load(row["document"]))
-                self.details[index].digest()
+                self.details[index] = _detail(row)
         except (ValueError, TypeError, BadLeaf) as error:
             self.details.pop(index, None)
             self.unreadable.append((index, f"the row cannot be read: {error}"))
+
+
+def _detail(row: Row) -> Detail:
+    detail = Detail(bytes.fromhex(row["salt"]), _as_written(row["document"], "the detail"))
+    if row["salt"] != detail.salt.hex():
+        raise ValueError("the salt is not as it was written")
+    detail.digest()
+    return detail
+
+
+def _as_written(text: str, what: str) -> Any:
+    """The value of a JSON text that is exactly what `dump` wrote: with two spellings, a flipped bit could go unseen."""
+    value = load(text)
+    if dump(value) != text:
+        raise ValueError(f"{what} is not as it was written")
+    return value
 
 
 def _leaf(row: Row, workspace: str) -> Leaf:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -182,8 +183,6 @@ def test_reading_the_same_account_again_changes_no_row_but_when_it_was_last_seen
 
 
 def test_each_grant_has_an_interval_and_coming_back_begins_another(store: Store, clock: VirtualClock) -> None:
-    from dataclasses import replace
-
     without = replace(ANN, entitlements=frozenset({"group:all-staff"}))
     for seen in (ANN, without, ANN):
         with store.begin() as unit:
