@@ -101,7 +101,8 @@ def guide_table(guide: Guide, mission: Mission) -> str:
     lines = ["| The guide | Page | Command | Test | State |", "|---|---|---|---|---|"]
     for row in guide.table:
         page = row.page or f"docs/guide.md#{row.section}"
-        tests = [test for n in row.rows for test in mission[n].tests]
+        shown = sorted((mission[n] for n in row.rows), key=lambda one: one.state != "works")
+        tests = [test for one in shown for test in one.tests]
         first_test = f"[`{tests[0].split('::')[-1]}`]({tests[0].split('::')[0]})" if tests else "–"
         command = f"`{_cell(row.command)}`" if row.command else "–"
         title = row.page.rpartition("/")[2].partition("#")[0] if row.page else "guide"

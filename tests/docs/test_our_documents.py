@@ -2,6 +2,8 @@
 
 import re
 import tomllib
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -24,9 +26,19 @@ def test_every_code_block_runs_or_says_why_not() -> None:
     assert check_docs.unmarked_blocks() == []
 
 
+@pytest.fixture(scope="module")
+def complaints(request: pytest.FixtureRequest) -> Iterator[dict[Path, Future[list[str]]]]:
+    """What is wrong with the blocks of each chosen document; two documents run at a time."""
+    chosen = (getattr(item, "callspec", None) for item in request.session.items)
+    paths = [spec.params["path"] for spec in chosen if spec and spec.params.get("path") in WITH_BLOCKS]
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        yield {path: pool.submit(check_docs.failing_blocks, path) for path in paths}
+
+
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("path", WITH_BLOCKS, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_the_code_blocks_of_the_document_run(path: Path) -> None:
-    assert check_docs.failing_blocks(path) == []
+def test_the_code_blocks_of_the_document_run(path: Path, complaints: dict[Path, Future[list[str]]]) -> None:
+    assert complaints[path].result() == []
 
 
 def test_every_test_that_a_statement_names_exists() -> None:
