@@ -142,15 +142,16 @@ def standing(unit: Unit, row: Row, *, revoked_too: bool = False) -> Standing:
     `revoked_too`: for a plan that has begun, what was signed before its operator was revoked goes on counting.
     """
     plan = Plan.of(load(row["document"]))
-    if plan.digest != row["digest"]:
+    digest = plan.digest
+    if digest != row["digest"]:
         return Standing((), ("the stored plan is not the plan that was signed: make it again",))
     entitled = unit.operators.all() if revoked_too else unit.operators.active()
     operators = {operator["id"]: operator for operator in entitled}
     requester = operators.get(row["requested_by"])
     missing: list[str] = []
-    if requester is None or not verify(requester["public_key"], plan.digest, REQUEST, row["signature"]):
+    if requester is None or not verify(requester["public_key"], digest, REQUEST, row["signature"]):
         missing.append("the request is not signed by an active operator")
-    signed = _valid(unit, plan, operators)
+    signed = _valid(unit, plan, digest, operators)
     by_others = [id for id in signed if plan.signal or id != row["requested_by"] or plan.needs.single]
     if len(by_others) < plan.needs.quorum:
         missing.append(f"{plan.needs.quorum - len(by_others)} more operator(s) must approve ({plan.needs.why})")
@@ -161,15 +162,15 @@ def standing(unit: Unit, row: Row, *, revoked_too: bool = False) -> Standing:
     return Standing(tuple(operators[id]["name"] for id in signed), tuple(missing))
 
 
-def _valid(unit: Unit, plan: Plan, operators: dict[str, Row]) -> list[str]:
+def _valid(unit: Unit, plan: Plan, digest: str, operators: dict[str, Row]) -> list[str]:
     return [
         signature["operator_id"]
         for signature in unit.plans.signatures(plan.id)
         if (operator := operators.get(signature["operator_id"])) is not None
         and signature["decision"] == "approve"
-        and signature["digest"] == plan.digest
+        and signature["digest"] == digest
         and operator["person_id"] != plan.person
-        and verify(operator["public_key"], plan.digest, APPROVAL, signature["signature"])
+        and verify(operator["public_key"], digest, APPROVAL, signature["signature"])
     ]
 
 

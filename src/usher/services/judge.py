@@ -36,7 +36,7 @@ def judge_steps(
         workspace.limits,
         now=workspace.clock.now(),
         people=sum(row["status"] in ("working", "on leave") for row in unit.people.all()),
-        protected=_protected(workspace, unit),
+        protected=_protected(workspace, unit, steps),
         admins=_admins(workspace, unit, steps),
     )
 
@@ -51,7 +51,7 @@ def forbidden_now(workspace: Workspace, unit: Unit, step: PlannedStep) -> str | 
         workspace.limits,
         now=workspace.clock.now(),
         people=1,
-        protected=_protected(workspace, unit),
+        protected=_protected(workspace, unit, [step]),
         admins=_admins(workspace, unit, [step]),
     )
     return "; ".join(reason for row in verdict.refused for reason in row.reasons) or None
@@ -129,30 +129,42 @@ def _confirmed_before(complete: list[Row], newest: Row) -> bool:
     return bool(after) and after[0]["confirmed_by"] is not None and after[0]["accounts"] == newest["accounts"]
 
 
-def _protected(workspace: Workspace, unit: Unit) -> list[Protected]:
+def _protected(workspace: Workspace, unit: Unit, steps: Sequence[PlannedStep]) -> list[Protected]:
+    """Which of the steps' accounts can never be a step: only these are read, whatever the size of the estate."""
     found = []
-    for name in workspace.connections.names():
-        config = workspace.connections.config(name)
-        names = {fold(one) for one in (*config.protect, *config.observe.sentinels, *config.ignore)}
-        for row in unit.accounts.of(name):
-            if fold(row["user_name"]) in names or fold(row["native_id"]) in names:
-                why = f"{row['user_name']} is protected in connections/{name}.yaml"
-                found.append(Protected(reason=why, connection=name, account_id=row["id"]))
     own = {fold(one): row["name"] for row in unit.operators.active() for one in load(row["user_names"])}
-    for row in unit.accounts.all():
+    configured = workspace.connections.names()
+    for row in _accounts(unit, steps):
+        if row["connection"] not in configured:
+            continue
+        config = workspace.connections.config(row["connection"])
+        names = {fold(one) for one in (*config.protect, *config.observe.sentinels, *config.ignore)}
+        if fold(row["user_name"]) in names or fold(row["native_id"]) in names:
+            why = f"{row['user_name']} is protected in connections/{row['connection']}.yaml"
+            found.append(Protected(reason=why, connection=row["connection"], account_id=row["id"]))
         if fold(row["user_name"]) in own:
             why = f"{row['user_name']} is the account of operator {own[fold(row['user_name'])]}"
             found.append(Protected(reason=why, connection=row["connection"], account_id=row["id"]))
     return found
 
 
+def _accounts(unit: Unit, steps: Sequence[PlannedStep]) -> list[Row]:
+    """The accounts that steps concern and that have not ended."""
+    ids = dict.fromkeys(step.account for step in steps if step.account)
+    return [row for id in ids if (row := unit.accounts.by_id(id)) is not None and row["ended_at"] is None]
+
+
 def _admins(workspace: Workspace, unit: Unit, steps: Sequence[PlannedStep]) -> dict[str, frozenset[str]]:
-    """The administrators who will be left when everything that other plans have begun has taken effect."""
-    going = _going(workspace, unit, frozenset(step.id for step in steps))
-    return {
-        name: frozenset(row["id"] for row in unit.accounts.of(name) if _is_admin(row)) - going
-        for name in workspace.connections.names()
-    }
+    """The administrators who will be left when everything that other plans have begun has taken effect.
+
+    A connection is read through only where a step concerns one of its administrators.
+    """
+    found: dict[str, frozenset[str]] = dict.fromkeys(workspace.connections.names(), frozenset())
+    concerned = {row["connection"] for row in _accounts(unit, steps) if _is_admin(row)}
+    going = _going(workspace, unit, frozenset(step.id for step in steps)) if concerned else frozenset()
+    for name in concerned & found.keys():
+        found[name] = frozenset(row["id"] for row in unit.accounts.of(name) if _is_admin(row)) - going
+    return found
 
 
 def _going(workspace: Workspace, unit: Unit, own: frozenset[str]) -> frozenset[str]:
