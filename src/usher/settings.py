@@ -1,4 +1,4 @@
-"""Settings of a usher process, read from the environment by bootstrap only; everything else gets values as arguments."""
+"""Settings of a usher process, read from the environment by bootstrap only; all else gets values as arguments."""
 
 from __future__ import annotations
 

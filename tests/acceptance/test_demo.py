@@ -1,4 +1,4 @@
-"""`usher demo --yes`: the guide's leaver and joiner at Acme, end to end, on real systems, with the worker killed once."""
+"""`usher demo --yes`: the guide's leaver and joiner at Acme, on real systems, with the worker killed once."""
 
 from __future__ import annotations
 

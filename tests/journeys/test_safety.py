@@ -41,12 +41,13 @@ def leave(company: Company, who: str = "ann@acme.test") -> Plan:
     return plan
 
 
-def with_tool(company: Company, *rows: str, text: str | None = None) -> Workspace:
+def with_tool(company: Company, *rows: str, text: str | None = None, key: str = "immutable") -> Workspace:
     """The same company with one more app: a list of users that only a person can change."""
     write_tool(company, *rows)
     config = ConnectionConfig(
-        name="tool", app="tool", speaks="person", owner="olga", path=str(company.folder / "tool.csv"), lag_seconds=0
-    )
+        name="tool", app="tool", speaks="person", owner="olga", path=str(company.folder / "tool.csv"), lag_seconds=0,
+        key=key,
+    )  # fmt: skip
     known = company.workspace.connections
     assert isinstance(known, OpenConnections)
     configs = {name: known.config(name) for name in known.names()}
@@ -266,3 +267,38 @@ def test_an_answered_finding_of_a_step_does_not_stay_open(company: Company) -> N
         assert unit.findings.open(rule="came back") == []
         watches = [due for due in unit.dues.open(plan.steps[0].id) if due["kind"] == "watch"]
     assert len(watches) == len(workspace.watch_seconds), "a case closes only after a whole window of its own"
+
+
+def test_a_login_that_was_given_to_somebody_else_is_no_longer_the_leavers(company: Company) -> None:
+    other = "x@acme.test,x@acme.test,x@acme.test,Xe Xu,active"
+    workspace = with_tool(company, "ann@acme.test,ann@acme.test,ann@acme.test,Ann Archer,active", other, key="mutable")
+    with workspace.store.read() as unit:
+        ann = unit.people.search("E1")[0]["id"]
+        assert "tool" in {row["connection"] for row in unit.accounts.linked(ann)}
+    write_tool(company, "ann@acme.test,ann@acme.test,ann@acme.test,Zoe Zimmer,active", other)
+    observe(workspace, "tool")
+    reconcile(workspace)
+    company.hr(*LEFT)
+    reconcile(workspace)
+    plan = make_plan(workspace, PlanKind.LEAVE, "E1", company.olga)
+    assert {step.connection for step in plan.steps} == {"directory", "wiki"}
+    assert any("may be this person's too" in note for note in plan.notes)
+
+
+def test_a_locked_account_of_a_leaver_is_not_off(company: Company) -> None:
+    rows = ("7,ann@acme.test,ann@acme.test,Ann Archer,active", "8,x@acme.test,x@acme.test,Xe Xu,active")
+    workspace = with_tool(company, *rows)
+    write_tool(company, rows[0].replace("active", "locked"), rows[1])
+    observe(workspace, "tool")
+    company.hr(*LEFT)
+    assert reconcile(workspace)["ghost"] == 3
+    plan = make_plan(workspace, PlanKind.LEAVE, "E1", company.olga)
+    assert {step.connection for step in plan.steps} == {"directory", "wiki", "tool"}
+    approve(workspace, str(plan.number), plan.digest, company.omar)
+    fence = begin(workspace)
+    start(workspace, str(plan.number))
+    tick(workspace, fence)
+    tool = next(number for number, step in enumerate(plan.steps) if step.connection == "tool")
+    observe(workspace, "tool")
+    tick(workspace, fence)
+    assert state(workspace, plan, tool)[0] == "waiting for a person"

@@ -26,6 +26,11 @@ class AccountState(StrEnum):
         """True where the app would let the account in, or may soon (invited)."""
         return self in (AccountState.ACTIVE, AccountState.INVITED)
 
+    @property
+    def is_off(self) -> bool:
+        """True where somebody has taken access away for good. Locked is not: it ends by itself, or by a help desk."""
+        return self in (AccountState.FROZEN, AccountState.SUSPENDED, AccountState.ARCHIVED, AccountState.DELETED)
+
 
 class AccountKind(StrEnum):
     """Whose an account is meant to be."""

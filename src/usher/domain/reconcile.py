@@ -89,7 +89,7 @@ def _leaver(facts: _Facts, person: Person) -> Iterator[Finding]:
     still_open = [seen for seen in mine if seen.account.state.can_sign_in]
     for seen in mine:
         state = seen.account.state
-        if not (state.can_sign_in or state is AccountState.UNKNOWN) or _key(seen) in facts.estate.closed_by_us:
+        if state.is_off or _key(seen) in facts.estate.closed_by_us:
             continue
         sure = state.can_sign_in
         yield _of_account(
@@ -97,7 +97,7 @@ def _leaver(facts: _Facts, person: Person) -> Iterator[Finding]:
             fix="Deactivate the account." if sure else "Find out whether the account can still sign in.",
             left_at=left, state=state.value,
         )  # fmt: skip
-    closed = [seen for seen in mine if seen not in still_open and seen.account.state is not AccountState.UNKNOWN]
+    closed = [seen for seen in mine if seen.account.state.is_off]
     if still_open and closed:
         yield Finding(
             rule=Rule.HALF, severity=Severity.HIGH, person_id=person.id,

@@ -14,7 +14,7 @@ from usher.domain.links import Decision, Decisions, Evidence, KeyKind, KeyRow, L
 from usher.services.operators import Acting
 from usher.services.sources import people
 from usher.services.workspace import Refusal, Workspace
-from usher.store.accounts import account_of
+from usher.store.accounts import account_of, as_linked
 from usher.store.repository import Row, load
 from usher.store.unit import Unit
 
@@ -79,8 +79,9 @@ def _directory_addresses(
 
 
 def _write(unit: Unit, account: Row, known: Row | None, decision: Decision) -> None:
-    if known is not None and known["decided_by"] != BY_USHER and known["person_id"] is not None:
-        return  # a person has decided; only a person undoes that
+    decided = known is not None and known["decided_by"] != BY_USHER and known["person_id"] is not None
+    if decided and decision.situation is not Situation.UNLINKED:
+        return  # a person has decided, and only a person undoes that, unless the login has changed hands since
     owner = decision.person_id or (decision.candidates[0] if len(decision.candidates) == 1 else None)
     person = decision.person_id if decision.situation is Situation.LINKED else None
     same = known is not None and (known["situation"], known["person_id"]) == (decision.situation.value, person)
@@ -132,15 +133,15 @@ def _keys(unit: Unit) -> list[KeyRow]:
 
 
 def _link(row: Row, account: Row) -> Link:
-    kept = account_of(account)
+    said = as_linked(row["evidence"])
     return Link(
         connection=account["connection"],
         account_id=account["native_id"],
         person_id=row["person_id"],
         valid_from=from_text(row["valid_from"]),
-        created=kept.created,
-        name=kept.display_name,
-        employee_number=kept.employee_number,
+        created=from_text(said["created"]) if said.get("created") else None,
+        name=said.get("display_name"),
+        employee_number=said.get("employee_number"),
     )
 
 

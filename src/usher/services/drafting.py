@@ -8,14 +8,13 @@ from typing import Any
 
 from usher.connectors.contract import Capability
 from usher.domain.account import Account
-from usher.domain.expect import seen
 from usher.domain.person import Person
 from usher.domain.plan import PlannedStep, Verb
 from usher.domain.seats import released
 from usher.services.act import CAPABILITY
 from usher.services.place import place_of
 from usher.services.workspace import Workspace
-from usher.store.accounts import account_of
+from usher.store.accounts import account_of, as_linked
 from usher.store.repository import Row
 
 BY_PERSON = "person"
@@ -64,7 +63,7 @@ class Draft:
             after=after,
             asked_by=asked_by,
             where=place_of(self.workspace, connection),
-            agree=self._agree(connection, seen_account),
+            agree=self._agree(connection, account),
             wanted=wanted or {},
             entitlement=entitlement,
             requires=tuple(one.id for one in requires),
@@ -91,11 +90,11 @@ class Draft:
         """Give the steps their ordinals after they were put in order."""
         self.steps = [replace(step, ordinal=number) for number, step in enumerate(self.steps, 1)]
 
-    def _agree(self, connection: str, account: Account | None) -> dict[str, str]:
-        """A key that can change hands is believed only together with the name seen beside it."""
+    def _agree(self, connection: str, account: Row | None) -> dict[str, str]:
+        """A key that can change hands is believed only together with the name that was beside it when it was linked."""
         if self.workspace.connections.config(connection).key != "mutable":
             return {}
-        name = self.person.label if account is None else account.display_name
+        name = self.person.label if account is None else as_linked(account["evidence"]).get("display_name")
         return {"display_name": name} if name else {}
 
     def _cost(self, connection: str, verb: Verb, account: Account | None, entitlement: str | None) -> str | None:
@@ -112,8 +111,10 @@ class Draft:
 
 def state_of(account: Row) -> dict[str, Any]:
     """What must still be so right before a step: the account is there and can (or cannot) sign in, as it was seen."""
-    found = seen(account_of(account))
-    return {"exists": True, "can_sign_in": found["state"] in ("active", "invited")}
+    state = account_of(account).state
+    if not state.can_sign_in and not state.is_off:
+        return {"exists": True}
+    return {"exists": True, "can_sign_in": state.can_sign_in}
 
 
 def _reversible(verb: Verb) -> str:

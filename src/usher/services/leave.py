@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from usher.domain.account import AccountState
 from usher.domain.plan import PlannedStep, Verb
 from usher.services.drafting import Draft, state_of
 from usher.store.accounts import account_of
@@ -35,8 +34,8 @@ def _part(draft: Draft, row: Row) -> str:
 def _close(draft: Draft, row: Row, asked_by: str, first: list[PlannedStep]) -> PlannedStep | None:
     account = account_of(row)
     step: PlannedStep | None = None
-    if account.state.can_sign_in or account.state is AccountState.UNKNOWN:
-        before = state_of(row) if account.state is not AccountState.UNKNOWN else {"exists": True}
+    if not account.state.is_off:
+        before = state_of(row)
         step = draft.add(
             row["connection"],
             Verb.DEACTIVATE,

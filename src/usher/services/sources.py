@@ -107,7 +107,7 @@ def employment_status(account: Account) -> EmploymentStatus:
     if "leave" in word and "left" not in word and account.state is not AccountState.DELETED:
         return EmploymentStatus.ON_LEAVE
     match account.state:
-        case AccountState.ACTIVE:
+        case AccountState.ACTIVE | AccountState.LOCKED:
             return EmploymentStatus.ACTIVE
         case AccountState.INVITED:
             return EmploymentStatus.PENDING

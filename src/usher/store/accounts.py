@@ -13,6 +13,9 @@ from usher.domain.clock import from_text, to_text
 from usher.store.repository import Repository, Row, dump, load
 from usher.store.tables import account, account_grant, link, snapshot
 
+AS_LINKED = "as linked"
+"""Kind of the evidence that holds an account's second attributes as they were when its link was made."""
+
 
 class Accounts(Repository):
     """Current state, written by difference only; each account and grant has one observed interval."""
@@ -119,7 +122,16 @@ class Accounts(Repository):
     def relink(
         self, account_id: str, person_id: str | None, situation: str, evidence: Iterable[Any], decided_by: str
     ) -> str:
-        """End the account's link and begin another; both are kept with their dates."""
+        """End the account's link and begin another; both are kept with their dates.
+
+        The link keeps what the account said of itself when it was made: a login that is given to somebody else later
+        is noticed by that.
+        """
+        said = self.by_id(account_id)
+        assert said is not None, account_id
+        document = load(said["document"])
+        seconds = {name: document[name] for name in ("created", "display_name", "employee_number")}
+        evidence = [*evidence, {"kind": AS_LINKED, **seconds}]
         self.connection.execute(
             update(link).where(link.c.account_id == account_id, link.c.valid_to.is_(None)).values(valid_to=self.now())
         )
@@ -190,6 +202,11 @@ def document_of(seen: Account) -> dict[str, Any]:
         "entitlements": sorted(seen.entitlements),
         "attributes": dict(seen.attributes),
     }
+
+
+def as_linked(evidence: str) -> dict[str, Any]:
+    """The account's second attributes as they were when the link of this evidence was made."""
+    return next((one for one in load(evidence) if one.get("kind") == AS_LINKED), {})
 
 
 def account_of(row: Row) -> Account:

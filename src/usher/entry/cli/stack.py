@@ -263,7 +263,7 @@ def _spawn(command: list[str], env: Mapping[str, str], log: Path) -> subprocess.
     # A session of its own: Ctrl-C reaches us alone, and we end the systems in order.
     with log.open("ab") as output:
         try:
-            return subprocess.Popen(  # noqa: S603 - the commands come from the stack file that the caller named
+            return subprocess.Popen(
                 command,
                 env={**os.environ, **env},
                 stdin=subprocess.DEVNULL,
