@@ -228,7 +228,8 @@ def test_a_link_ends_where_the_next_begins_and_both_stay(store: Store, clock: Vi
         assert [row["id"] for row in unit.accounts.linked(ben)] == [id]
     old, new = table_of(store, link)
     assert (old["person_id"], old["valid_to"]) == (ann, new["valid_from"])
-    assert (new["person_id"], new["valid_to"], load(new["evidence"])) == (ben, None, [{"kind": "decision"}])
+    assert (new["person_id"], new["valid_to"]) == (ben, None)
+    assert {"kind": "decision"} in load(new["evidence"])
 
 
 def test_a_due_row_is_claimed_once_and_not_before_its_instant(store: Store, clock: VirtualClock) -> None:
