@@ -46,7 +46,7 @@ def test_the_demo_ends_with_the_guides_eight_lines(demo: tuple[Path, str]) -> No
 
 def test_the_apps_own_journals_hold_each_effect_once(demo: tuple[Path, str]) -> None:
     folder, _ = demo
-    told = [json.loads(line) for line in next(folder.rglob("forecastly*journal*")).read_text().splitlines()]
+    told = [json.loads(line) for line in (folder / "journals" / "forecastly.jsonl").read_text().splitlines()]
     effects = [(entry["verb"], entry["email"]) for entry in told if entry.get("effect", True)]
     assert effects.count(("deactivate", "daniel.osei@acme.test")) == 1
     assert effects.count(("create", "jonas.reed@acme.test")) == 1

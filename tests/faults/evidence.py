@@ -98,7 +98,7 @@ def _plans(standing: Standing, workspace: Workspace) -> list[PlanEvidence]:
                     number=row["number"],
                     owner=numbers[persons[plan["person"]]],
                     approved=row["state"] in ("approved", "running", "done")
-                    and not standing_of(workspace, unit, row).missing,
+                    and not standing_of(unit, row).missing,
                     steps=[
                         Step(
                             document=load(step["document"]),
