@@ -127,10 +127,6 @@ class Rules(Strict):
     """People in a plan that a person asked for, the requester included."""
     plan_valid_hours: int = Field(default=24, ge=1, le=720)
     """Hours after which an unapproved or unstarted plan is void."""
-    watch_hours: int = Field(default=24, ge=0, le=2160)
-    """Hours for which a closed account is looked at again before its case is closed."""
-    watch_syncs: int = Field(default=1, ge=0, le=30)
-    """Complete readings of each source, after the last step, that must agree before a case is closed."""
 
     @field_validator("quorum_request")
     @classmethod
