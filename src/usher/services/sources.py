@@ -59,7 +59,7 @@ def _employment(
     status, row = employment_status(account), row_of(account)
     before = _source_row(workspace, known["source_key"], source, known) if known else None
     if known is not None:
-        unit.people.set_employment(known["id"], status.value, row)
+        unit.people.set_employment(known, status.value, row)
         person = str(known["person_id"])
     else:
         person = _whose(unit, account) or str(unit.people.add_person(_name(account), "unknown", {})["id"])
@@ -218,7 +218,7 @@ def employment_of(workspace: Workspace, row: Row) -> Employment:
         status=status,
         starts=starts,
         ends=ends,
-        said_at=from_text(row["seen_at"]),
+        said_at=from_text(row["status_since"]),
         present=row["absent_since"] is None,
     )
 

@@ -109,14 +109,17 @@ class People(Repository):
             source=source,
             source_key=source_key,
             status=status,
+            status_since=self.now(),
             row=dump(row),
             seen_at=self.now(),
             absent_since=None,
         )
 
-    def set_employment(self, id: str, status: str, row: Mapping[str, str]) -> None:
-        """Set what the source says now."""
-        self.set(employment, id, status=status, row=dump(row), seen_at=self.now(), absent_since=None)
+    def set_employment(self, known: Row, status: str, row: Mapping[str, str]) -> None:
+        """Set what the source says now; `status_since` stays the time at which this status was first seen."""
+        since = known["status_since"] if known["status"] == status else self.now()
+        values = {"status": status, "status_since": since, "row": dump(row)}
+        self.set(employment, known["id"], **values, seen_at=self.now(), absent_since=None)
 
     def mark_absent(self, id: str) -> None:
         """The source no longer lists it: kept, with the instant; never read as an ending."""

@@ -72,6 +72,7 @@ employment = Table(
     Column("source", String, nullable=False),
     Column("source_key", String, nullable=False),
     Column("status", String, nullable=False),
+    Column("status_since", String, nullable=False),
     Column("row", Text, nullable=False),
     Column("seen_at", String, nullable=False),
     Column("absent_since", String),

@@ -243,6 +243,7 @@ def upgrade() -> None:
         sa.Column("source", sa.String(), nullable=False),
         sa.Column("source_key", sa.String(), nullable=False),
         sa.Column("status", sa.String(), nullable=False),
+        sa.Column("status_since", sa.String(), nullable=False),
         sa.Column("row", sa.Text(), nullable=False),
         sa.Column("seen_at", sa.String(), nullable=False),
         sa.Column("absent_since", sa.String(), nullable=True),
