@@ -10,17 +10,17 @@ from usher.connectors.contract import Call, Capability, RepeatedCursor, pages
 from usher.connectors.errors import AccessLost, ConnectorError
 from usher.domain.account import Account
 from usher.domain.canonical import digest
-from usher.domain.connection import ConnectionConfig
 from usher.domain.step import DueKind, StepState
 from usher.services import park
 from usher.services.ports import Progress, silent
 from usher.services.reconcile import reconcile
 from usher.services.schedule import put_observation
 from usher.services.sources import refresh
+from usher.services.whole import incomplete
 from usher.services.workspace import Refusal, Workspace
 from usher.store.accounts import document_of
 from usher.store.readings import keep_reading
-from usher.store.repository import Row, dump, load
+from usher.store.repository import dump, load
 from usher.store.unit import Unit
 
 COMPLETE, PARTIAL, DELTA, FAILED = "complete", "partial", "delta", "failed"
@@ -53,7 +53,7 @@ def observe(workspace: Workspace, name: str, *, since: datetime | None = None, p
     started = workspace.now()
     accounts, kind, reasons = _read(workspace, name, since, progress)
     if kind == COMPLETE:
-        reasons = _incomplete(workspace, name, accounts)
+        reasons = incomplete(workspace, name, accounts)
         kind = PARTIAL if reasons else COMPLETE
     keep = kind != FAILED
     documents = sorted((document_of(account) for account in accounts), key=lambda one: str(one["id"]))
@@ -111,36 +111,6 @@ def _read(
         return accounts, FAILED, (str(error),)
     progress(name, len(accounts), len(accounts))
     return accounts, COMPLETE, ()
-
-
-def _incomplete(workspace: Workspace, name: str, accounts: Sequence[Account]) -> tuple[str, ...]:
-    """Say why a reading to its last page still cannot be trusted to be whole (facts: promises R4)."""
-    config = workspace.connections.config(name)
-    with workspace.store.read() as unit:
-        last = unit.accounts.last_snapshot(name, complete=True)
-    return (*_too_few(config, accounts, last), *_sentinels(config, accounts))
-
-
-def _too_few(config: ConnectionConfig, accounts: Sequence[Account], last: Row | None) -> list[str]:
-    reasons = []
-    if len(accounts) < config.observe.min_accounts:
-        reasons.append(f"{len(accounts)} accounts, fewer than min_accounts {config.observe.min_accounts}")
-    if last is not None and last["accounts"] > 0:
-        gone = int(last["accounts"]) - len(accounts)
-        # One account may always go: a limit in percent alone would freeze a company of five.
-        allowed = max(1, int(last["accounts"]) * config.observe.shrink_percent // 100)
-        if gone > allowed:
-            reasons.append(
-                f"{len(accounts)} accounts, {gone} fewer than the {last['accounts']} of the last complete reading "
-                f"(up to {allowed} are usual); if it really is so: usher observe {config.name} --confirm"
-            )
-    return reasons
-
-
-def _sentinels(config: ConnectionConfig, accounts: Sequence[Account]) -> list[str]:
-    names = {account.user_name.casefold() for account in accounts}
-    lacking = [name for name in config.observe.sentinels if name.casefold() not in names]
-    return [f"{LACKS}{', '.join(lacking)}, which is always there"] if lacking else []
 
 
 def _update(unit: Unit, name: str, accounts: Sequence[Account], kind: str) -> tuple[int, int]:

@@ -35,8 +35,18 @@ def sequence(workspace: Workspace) -> SignedHead | None:
             frontier.append(leaf_hash(leaf.leaf_bytes()))
         signed = _sign(workspace, frontier)
         unit.ledger.keep_head(signed.head.size, signed.as_json(), frontier.peaks)
-    export_head(workspace.heads, signed)
+    _export_new(workspace)
     return signed
+
+
+def _export_new(workspace: Workspace) -> None:
+    """Export every head that is newer than the last exported one: a crash may have come between signing and export."""
+    exported = max((one.head.size for one in exported_heads(workspace.heads / HEADS_FILE)), default=0)
+    with workspace.store.read() as unit:
+        stored = [SignedHead.from_json(document) for document in unit.ledger.heads()]
+    for signed in stored:
+        if signed.head.size > exported:
+            export_head(workspace.heads, signed)
 
 
 def _sign(workspace: Workspace, frontier: Frontier) -> SignedHead:
