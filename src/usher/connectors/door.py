@@ -154,10 +154,12 @@ class HttpDoor:
         redirects (302 and 303 after a write may mean that it was done: OutcomeUnknown), Unsupported on 501,
         NotPermitted where a write has no right to begin.
         """
+        if write:
+            self.door.admit_write(f"{method} {path}")
         if self.door.budget is not None:
             self.door.budget.wait()
-        if write:  # asked last: a wait for the budget may outlive the seal or the lease
-            self.door.admit_write(f"{method} {path}")
+            if write:  # asked again: the wait may have outlived the lease, and a seal may have come meanwhile
+                self.door.admit_write(f"{method} {path}")
         started = time.monotonic()
         try:
             response = self._client().request(

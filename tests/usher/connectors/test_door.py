@@ -214,6 +214,21 @@ def test_a_write_that_is_refused_costs_no_budget(door):
     assert slept == []
 
 
+def test_a_seal_that_comes_during_the_wait_for_the_budget_stops_the_write(door):
+    asked = []
+
+    def leave(permit):
+        asked.append(permit)
+        if len(asked) > 1:
+            raise NotPermitted("sealed meanwhile")
+
+    permit = Permit(step="stp_1", intent="int_1", fence=1)
+    spending = replace(door, budget=Budget(per_minute=60_000), permit=permit, leave=leave)
+    with pytest.raises(NotPermitted, match="sealed meanwhile"):
+        spending.http.post("/users")
+    assert len(asked) == 2
+
+
 def test_files_are_read_below_the_folder_only(tmp_path):
     folder = tmp_path / "exports"
     folder.mkdir()
