@@ -34,6 +34,8 @@ class SourceRow:
     said_at: datetime | None = None
     """When the source says that it changed the row; None where it does not say."""
     attributes: Mapping[str, str] = field(default_factory=dict, hash=False)
+    doubtful: bool = False
+    """True where the row names a day that cannot be read: it says no beginning then, and takes no ending back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +99,8 @@ def _lifecycle(previous: SourceRow | None, current: SourceRow, now: datetime) ->
     if leaves is not None:
         already = previous is not None and left is not None and _same_leave(previous, current)
         return () if already else (_signal(SignalKind.LEAVER, current, leaves, now),)
+    if current.doubtful:
+        return ()
     if previous is None:
         return (_signal(SignalKind.JOINER, current, current.starts or current.said_at or now, now),)
     if left is not None:
@@ -104,7 +108,8 @@ def _lifecycle(previous: SourceRow | None, current: SourceRow, now: datetime) ->
         kind = SignalKind.JOINER if over else SignalKind.STAYS
         since = current.starts if over and current.starts != previous.starts else None
         return (_signal(kind, current, since or current.said_at or now, now),)
-    moved = current.starts != previous.starts and current.starts is not None and current.starts > now
+    news = previous.doubtful or current.starts != previous.starts
+    moved = news and current.starts is not None and current.starts > now
     begun = previous.status is EmploymentStatus.PENDING and current.status is EmploymentStatus.ACTIVE
     if moved or begun:
         return (_signal(SignalKind.JOINER, current, current.starts or current.said_at or now, now),)
@@ -125,7 +130,12 @@ def _moves(
         if (watched is None or name in watched)
         and previous.attributes.get(name, "") != current.attributes.get(name, "")
     }
-    if previous.status is not current.status and EmploymentStatus.ON_LEAVE in (previous.status, current.status):
+    doubtful = previous.doubtful or current.doubtful
+    if (
+        previous.status is not current.status
+        and not doubtful
+        and EmploymentStatus.ON_LEAVE in (previous.status, current.status)
+    ):
         changes["status"] = (previous.status.value, current.status.value)
     return (_signal(SignalKind.MOVER, current, current.said_at or now, now, changes),) if changes else ()
 

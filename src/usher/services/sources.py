@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import datetime
 
 from usher.domain.account import Account, AccountState
 from usher.domain.clock import from_text, to_text
 from usher.domain.folding import fold
 from usher.domain.links import KeyKind
 from usher.domain.person import Employment, EmploymentStatus, Person, standing
-from usher.domain.signals import Signal, SourceRow, end_of_day, signals, start_of_day
+from usher.domain.signals import Signal, SourceRow, signals
 from usher.services.operators import tie_operators
+from usher.services.sourcedates import believed, close_absent, dates, end_is_unreadable, tell, unreadable
 from usher.services.workspace import Workspace
 from usher.store.accounts import account_of
 from usher.store.repository import Row, load
@@ -19,7 +20,6 @@ from usher.store.unit import Unit
 
 WATCHED = frozenset({"department", "title", "manager", "location"})
 """Attributes whose change is a move."""
-ENDS = ("end_date", "last_day", "termination_date", "leave_date")
 
 
 def refresh(workspace: Workspace, unit: Unit, connection: str, *, complete: bool) -> None:
@@ -43,6 +43,7 @@ def refresh(workspace: Workspace, unit: Unit, connection: str, *, complete: bool
             if key not in seen:
                 unit.people.mark_absent(row["id"])
                 touched.add(row["person_id"])
+        close_absent(unit, connection, seen)
     for person in touched:
         _summarise(workspace, unit, person)
     tie_operators(unit)
@@ -56,7 +57,8 @@ def _ignored(workspace: Workspace, connection: str, account: Account) -> bool:
 def _employment(
     workspace: Workspace, unit: Unit, source: str, account: Account, known: Row | None, *, first: bool
 ) -> str:
-    status, row = employment_status(account), row_of(account)
+    row = row_of(account)
+    status = believed(employment_status(account), row)
     before = _source_row(workspace, known["source_key"], source, known) if known else None
     if known is not None:
         unit.people.set_employment(known, status.value, row)
@@ -65,8 +67,12 @@ def _employment(
         person = _whose(unit, account) or str(unit.people.add_person(_name(account), "unknown", {})["id"])
         unit.people.add_employment(person, source, account.id, status.value, row)
     starts, ends = dates(workspace, row)
-    _keys(unit, person, source, account, starts, ends)
-    now = SourceRow(source=source, row_id=account.id, status=status, starts=starts, ends=ends, attributes=row)
+    _keys(unit, person, source, account, starts, ends, ends_sometime=end_is_unreadable(row))
+    tell(unit, source, account.id, person, row)
+    now = SourceRow(
+        source=source, row_id=account.id, status=status, starts=starts, ends=ends, attributes=row,
+        doubtful=bool(unreadable(row)),
+    )  # fmt: skip
     for signal in signals(before, now, workspace.clock.now(), watched=WATCHED, first_reading=first):
         _keep_signal(unit, person, signal)
     return person
@@ -82,7 +88,10 @@ def _link(unit: Unit, account: str, person: str) -> None:
 def _source_row(workspace: Workspace, row_id: str, source: str, known: Row) -> SourceRow:
     status, row = EmploymentStatus(known["status"]), load(known["row"])
     starts, ends = dates(workspace, row)
-    return SourceRow(source=source, row_id=row_id, status=status, starts=starts, ends=ends, attributes=row)
+    return SourceRow(
+        source=source, row_id=row_id, status=status, starts=starts, ends=ends, attributes=row,
+        doubtful=bool(unreadable(row)),
+    )  # fmt: skip
 
 
 def _keep_signal(unit: Unit, person: str, signal: Signal) -> None:
@@ -111,6 +120,8 @@ def employment_status(account: Account) -> EmploymentStatus:
             return EmploymentStatus.ACTIVE
         case AccountState.INVITED:
             return EmploymentStatus.PENDING
+        case AccountState.FROZEN:
+            return EmploymentStatus.ON_LEAVE
         case AccountState.UNKNOWN:
             return EmploymentStatus.UNKNOWN
         case _:
@@ -132,24 +143,6 @@ def row_of(account: Account) -> dict[str, str]:
     return row
 
 
-def dates(workspace: Workspace, row: dict[str, str]) -> tuple[datetime | None, datetime | None]:
-    """When an employment starts and ends; a day without a time ends when it ends in the workspace's zone."""
-    starts = _day(row.get("start_date"), workspace.zone)
-    last = next((row[name] for name in ENDS if row.get(name)), None)
-    ends = _day(last, workspace.zone, end=True) if last else None
-    return starts, ends
-
-
-def _day(text: str | None, zone: str, *, end: bool = False) -> datetime | None:
-    if not text:
-        return None
-    try:
-        day = date.fromisoformat(text[:10])
-    except ValueError:
-        return None
-    return end_of_day(day, zone) if end else start_of_day(day, zone)
-
-
 def _whose(unit: Unit, account: Account) -> str | None:
     """The person of a new employment: only the same employee number says that it is the same person."""
     if not account.employee_number:
@@ -158,8 +151,9 @@ def _whose(unit: Unit, account: Account) -> str | None:
 
 
 def _keys(
-    unit: Unit, person: str, source: str, account: Account, starts: datetime | None, ends: datetime | None
-) -> None:
+    unit: Unit, person: str, source: str, account: Account, starts: datetime | None, ends: datetime | None,
+    *, ends_sometime: bool,
+) -> None:  # fmt: skip
     """Give the person the row's keys with their interval, and end those of this source that it no longer has."""
     since = to_text(starts) if starts else None
     until = to_text(ends) if ends and ends <= unit.clock.now() else None
@@ -171,7 +165,7 @@ def _keys(
             replaced = any(row["kind"] == kind and row["valid_to"] is None for row in held)
             begins = unit.people.now() if replaced else since
             unit.people.add_key(person, f"{source}:{account.id}", kind, value, begins, _ends(kind, until))
-        elif same["valid_to"] != _ends(kind, until):
+        elif same["valid_to"] != _ends(kind, until) and not ends_sometime:
             unit.people.end_key(same["id"], _ends(kind, until))
     for row in held:
         said = wanted.get(row["kind"])

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from tests.helpers.workspaces import make_workspace
 
 from usher.domain.connection import ConnectionConfig
-from usher.domain.person import Standing, left_at
+from usher.domain.person import EmploymentStatus, Standing, left_at
+from usher.domain.signals import SignalKind, SourceRow
+from usher.domain.signals import signals as of_change
 from usher.services.observe import observe
+from usher.services.reconcile import reconcile
+from usher.services.sourcedates import believed, unreadable
 from usher.services.sources import people
 from usher.services.workspace import Workspace
 from usher.store.repository import load
 
-HEAD = "employment_id,employee_number,first_name,last_name,email,status,start_date,end_date\n"
+HEAD = "employment_id,employee_number,first_name,last_name,email,status,start_date,leaves\n"
 ANN = "A1,1001,Ann,Archer,ann@us.test,{status},2020-01-01,{end}\n"
 CAT = "A2,1002,Cat,Crane,cat@us.test,active,2020-01-01,\n"
 
@@ -26,7 +31,7 @@ def two_sources(tmp_path: Path) -> Iterator[Workspace]:
     configs = [
         ConnectionConfig(
             name=name, app="csv", speaks="csv", part="hr", owner="olga", path=str(tmp_path / f"{name}.csv"),
-            options={"columns": {"id": "employment_id"}},
+            options={"columns": {"id": "employment_id", "leave_date": "leaves"}},
         )
         for name in ("us", "uk")
     ]  # fmt: skip
@@ -75,3 +80,42 @@ def test_when_somebody_left_does_not_move_with_every_reading(two_sources: Worksp
         read(two_sources, "us", ann("terminated"), CAT)
     assert times[0] is not None
     assert times[0] == times[1]
+
+
+@pytest.mark.parametrize("end", ["31/12/2026", "2026-12-31junk", "soon", "9999-12-31"])
+def test_a_last_day_that_cannot_be_read_is_a_high_finding_and_not_an_open_end(two_sources: Workspace, end: str) -> None:
+    read(two_sources, "us", ann(), CAT)
+    read(two_sources, "us", ann("active", end), CAT)
+    assert standings(two_sources) == {"Ann Archer": Standing.UNKNOWN, "Cat Crane": Standing.WORKING}
+    (found,) = open_findings(two_sources, "unreadable date")
+    assert found == {"connection": "us", "row": "A1", "column": "leave_date", "value": end, "severity": "high"}
+    reconcile(two_sources)
+    assert open_findings(two_sources, "unreadable date"), "only a readable date closes it"
+    read(two_sources, "us", ann("active", "2020-12-31"), CAT)
+    assert open_findings(two_sources, "unreadable date") == []
+    assert standings(two_sources)["Ann Archer"] == Standing.LEFT
+    assert signals(two_sources) == ["leaver"]
+
+
+def test_a_leave_is_not_withdrawn_by_a_last_day_that_cannot_be_read(two_sources: Workspace) -> None:
+    read(two_sources, "us", ann(), CAT)
+    for end in ("2020-12-31", "31.12.2020", "2020-12-31"):
+        read(two_sources, "us", ann("active", end), CAT)
+    assert signals(two_sources) == ["leaver"]
+
+
+def test_a_first_day_that_cannot_be_read_makes_no_joiner_until_it_can() -> None:
+    row = {"start_date": "1/9/2026", "end_date": ""}
+    assert unreadable(row) == {"start_date": "1/9/2026"}
+    assert believed(EmploymentStatus.ACTIVE, row) is EmploymentStatus.UNKNOWN
+    assert believed(EmploymentStatus.TERMINATED, row) is EmploymentStatus.TERMINATED
+    doubtful = SourceRow(source="us", row_id="A1", status=EmploymentStatus.UNKNOWN, doubtful=True)
+    now, soon = datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 9, 1, tzinfo=UTC)
+    assert of_change(None, doubtful, now) == ()
+    mended = SourceRow(source="us", row_id="A1", status=EmploymentStatus.ACTIVE, starts=soon)
+    assert [(one.kind, one.true_at) for one in of_change(doubtful, mended, now)] == [(SignalKind.JOINER, soon)]
+
+
+def test_a_sabbatical_is_a_leave_and_not_an_ending(two_sources: Workspace) -> None:
+    read(two_sources, "us", ann("sabbatical"), CAT)
+    assert standings(two_sources)["Ann Archer"] == Standing.ON_LEAVE
