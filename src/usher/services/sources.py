@@ -11,6 +11,7 @@ from usher.domain.folding import fold
 from usher.domain.links import KeyKind
 from usher.domain.person import Employment, EmploymentStatus, Person, standing
 from usher.domain.signals import Signal, SourceRow, signals
+from usher.services import whose
 from usher.services.operators import tie_operators
 from usher.services.sourcedates import believed, close_absent, dates, end_is_unreadable, tell, unreadable
 from usher.services.workspace import Workspace
@@ -44,6 +45,7 @@ def refresh(workspace: Workspace, unit: Unit, connection: str, *, complete: bool
                 unit.people.mark_absent(row["id"])
                 touched.add(row["person_id"])
         close_absent(unit, connection, seen)
+    whose.close_parted(unit)
     for person in touched:
         _summarise(workspace, unit, person)
     tie_operators(unit)
@@ -59,14 +61,19 @@ def _employment(
 ) -> str:
     row = row_of(account)
     status = believed(employment_status(account), row)
+    starts, ends = dates(workspace, row)
+    if known is not None and _changed_hands(workspace, known, status, ends, row):
+        whose.set_aside(unit, known)
+        known = None
     before = _source_row(workspace, known["source_key"], source, known) if known else None
     if known is not None:
         unit.people.set_employment(known, status.value, row)
         person = str(known["person_id"])
     else:
-        person = _whose(unit, account) or str(unit.people.add_person(_name(account), "unknown", {})["id"])
+        found, others = whose.holders_of(unit, row)
+        person = found or str(unit.people.add_person(_name(account), "unknown", row)["id"])
         unit.people.add_employment(person, source, account.id, status.value, row)
-    starts, ends = dates(workspace, row)
+        whose.tell(unit, source, account.id, person, others, row)
     _keys(unit, person, source, account, starts, ends, ends_sometime=end_is_unreadable(row))
     tell(unit, source, account.id, person, row)
     now = SourceRow(
@@ -76,6 +83,17 @@ def _employment(
     for signal in signals(before, now, workspace.clock.now(), watched=WATCHED, first_reading=first):
         _keep_signal(unit, person, signal)
     return person
+
+
+def _changed_hands(
+    workspace: Workspace, known: Row, status: EmploymentStatus, ends: datetime | None, row: dict[str, str]
+) -> bool:
+    """Whether a known row speaks of somebody else by now; a row that has ended may lose its name, as by erasure."""
+    now = workspace.clock.now()
+    if status is EmploymentStatus.TERMINATED or (ends is not None and ends <= now):
+        return False
+    gap = known["absent_since"] is not None or employment_of(workspace, known).ended(now)
+    return whose.is_somebody_else(load(known["row"]), row, after_a_gap=gap)
 
 
 def _link(unit: Unit, account: str, person: str) -> None:
@@ -141,13 +159,6 @@ def row_of(account: Account) -> dict[str, str]:
     }
     row.update({name: value for name, value in named.items() if value})
     return row
-
-
-def _whose(unit: Unit, account: Account) -> str | None:
-    """The person of a new employment: only the same employee number says that it is the same person."""
-    if not account.employee_number:
-        return None
-    return unit.people.holder(KeyKind.EMPLOYEE_NUMBER, account.employee_number)
 
 
 def _keys(

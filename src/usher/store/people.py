@@ -85,11 +85,14 @@ class People(Repository):
 
     def holder(self, kind: str, value: str) -> str | None:
         """The person who holds a key now."""
+        return next(iter(self.holders(kind, value)), None)
+
+    def holders(self, kind: str, value: str) -> list[str]:
+        """Everybody who holds a key now: sources number their people without asking each other."""
         wanted = select(person_key).where(
             person_key.c.kind == kind, person_key.c.folded == fold(value), person_key.c.valid_to.is_(None)
         )
-        found = self.row(wanted)
-        return None if found is None else str(found["person_id"])
+        return list(dict.fromkeys(str(row["person_id"]) for row in self.rows(wanted.order_by(person_key.c.id))))
 
     def employments(self, source: str | None = None, person_id: str | None = None) -> list[Row]:
         """Employments of a source, of a person, or all."""
@@ -120,6 +123,11 @@ class People(Repository):
         since = known["status_since"] if known["status"] == status else self.now()
         values = {"status": status, "status_since": since, "row": dump(row)}
         self.set(employment, known["id"], **values, seen_at=self.now(), absent_since=None)
+
+    def set_aside(self, known: Row) -> None:
+        """The source's row speaks of somebody else now: what it said before is kept under a name of its own."""
+        self.mark_absent(known["id"])
+        self.set(employment, known["id"], source_key=f"{known['source_key']} (until {self.now()})")
 
     def mark_absent(self, id: str) -> None:
         """The source no longer lists it: kept, with the instant; never read as an ending."""

@@ -119,3 +119,74 @@ def test_a_first_day_that_cannot_be_read_makes_no_joiner_until_it_can() -> None:
 def test_a_sabbatical_is_a_leave_and_not_an_ending(two_sources: Workspace) -> None:
     read(two_sources, "us", ann("sabbatical"), CAT)
     assert standings(two_sources)["Ann Archer"] == Standing.ON_LEAVE
+
+
+BOB = "B1,1001,{given},{family},bob@uk.test,active,2020-01-01,\n"
+
+
+def test_the_same_number_in_another_source_under_another_name_is_another_person(two_sources: Workspace) -> None:
+    read(two_sources, "us", ann(), CAT)
+    read(two_sources, "uk", BOB.format(given="Bob", family="Baker"))
+    assert set(standings(two_sources)) == {"Ann Archer", "Bob Baker", "Cat Crane"}
+    (found,) = open_findings(two_sources, "same number, another name")
+    assert (found["number"], found["source"], found["row"], found["severity"]) == ("1001", "uk", "B1", "high")
+    reconcile(two_sources)
+    assert len(open_findings(two_sources, "same number, another name")) == 1
+    read(two_sources, "us", ann("terminated"), CAT)
+    assert standings(two_sources) == {"Ann Archer": "left", "Bob Baker": "working", "Cat Crane": "working"}
+    read(two_sources, "uk", BOB.replace("1001", "2001").format(given="Bob", family="Baker"))
+    assert open_findings(two_sources, "same number, another name") == []
+
+
+def test_one_given_name_in_common_does_not_make_one_person_of_two(two_sources: Workspace) -> None:
+    read(two_sources, "us", ann(), CAT)
+    read(two_sources, "uk", BOB.format(given="Ann", family="Baker"))
+    assert set(standings(two_sources)) == {"Ann Archer", "Ann Baker", "Cat Crane"}
+
+
+def test_the_same_number_and_name_in_another_source_is_the_same_person(two_sources: Workspace) -> None:
+    read(two_sources, "us", ann(), CAT)
+    read(two_sources, "uk", BOB.format(given="Ann", family="Archer"))
+    assert standings(two_sources) == {"Ann Archer": "working", "Cat Crane": "working"}
+    assert open_findings(two_sources, "same number, another name") == []
+
+
+def test_a_rehire_with_the_same_number_and_name_stays_one_person(two_sources: Workspace) -> None:
+    read(two_sources, "us", ann("terminated"), CAT)
+    read(two_sources, "us", ann("terminated"), ann().replace("A1", "A9"), CAT)
+    assert standings(two_sources) == {"Ann Archer": "working", "Cat Crane": "working"}
+    read(two_sources, "us", ann("terminated"), ann("terminated").replace("A1", "A9"), CAT)
+    read(two_sources, "us", ann(), CAT)
+    assert standings(two_sources) == {"Ann Archer": "working", "Cat Crane": "working"}
+
+
+@pytest.mark.parametrize("row", ["A1", "A9"])
+def test_a_number_given_to_somebody_else_after_a_leave_makes_a_new_person(two_sources: Workspace, row: str) -> None:
+    read(two_sources, "us", ann(), CAT)
+    read(two_sources, "us", ann("terminated"), CAT)
+    read(two_sources, "us", BOB.format(given="Ann", family="Baker").replace("B1", row), CAT)
+    assert standings(two_sources) == {"Ann Archer": "left", "Ann Baker": "working", "Cat Crane": "working"}
+    assert len(open_findings(two_sources, "same number, another name")) == 1
+    read(two_sources, "us", BOB.format(given="Ann", family="Baker").replace("B1", row), CAT)
+    assert standings(two_sources)["Ann Archer"] == "left"
+    assert len(open_findings(two_sources, "same number, another name")) == 1
+
+
+def test_a_row_that_is_somebody_elses_from_one_day_to_the_next_ends_nobody(two_sources: Workspace) -> None:
+    read(two_sources, "us", ann(), CAT)
+    read(two_sources, "us", ann().replace("Ann,Archer,ann@", "Zoe,Zimmer,zoe@"), CAT)
+    assert standings(two_sources) == {"Ann Archer": "working", "Zoe Zimmer": "working", "Cat Crane": "working"}
+    assert len(open_findings(two_sources, "same number, another name")) == 1
+    assert reconcile(two_sources)["absent"] == 1
+
+
+def test_a_new_family_name_on_the_same_row_is_the_same_person(two_sources: Workspace) -> None:
+    read(two_sources, "us", ann(), CAT)
+    read(two_sources, "us", ann().replace("Archer", "Miller"), CAT)
+    assert standings(two_sources) == {"Ann Miller": "working", "Cat Crane": "working"}
+
+
+def test_the_name_of_a_leaver_may_be_erased(two_sources: Workspace) -> None:
+    read(two_sources, "us", ann("terminated"), CAT)
+    read(two_sources, "us", ann("terminated").replace("Ann,Archer", "Former,Employee"), CAT)
+    assert standings(two_sources) == {"Former Employee": "left", "Cat Crane": "working"}
