@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import random
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from tests.faults.company import Standing
 from tests.faults.invent import ENTERPRISE, PAPERS, csv_text
 
+from usher.connectors.errors import ConnectorError
 from usher.domain.clock import to_text
+from usher.services.check import check
 from usher.services.observe import observe
 from usher.services.task import say_done
 from usher.store.repository import Row, load
@@ -45,7 +48,7 @@ class Clerk(threading.Thread):
                     steps = {task["id"]: unit.runs.step(task["step_id"]) for task in open_tasks}
                     stopped = list(unit.leases.quarantined())
                 for name in stopped:
-                    self.mended += observe(self._standing.workspace, name).kind == "complete"
+                    self._mend(name)
                 for task in open_tasks:
                     self._do(task, load((steps[task["id"]] or {})["document"]))
         except Exception as error:  # noqa: BLE001 - shown by `stop`
@@ -57,6 +60,13 @@ class Clerk(threading.Thread):
         self.join()
         if self.failure is not None:
             raise self.failure
+
+    def _mend(self, name: str) -> None:
+        """Read a stopped connection, and check it: a reading alone does not take back an app that was ill."""
+        if observe(self._standing.workspace, name).kind == "complete":
+            with suppress(ConnectorError):
+                check(self._standing.workspace, name)
+                self.mended += 1
 
     def _do(self, task: Row, step: dict[str, Any]) -> None:
         if task["id"] not in self._lied and self._dice.random() < LIES:

@@ -11,7 +11,10 @@ from usher.services.settle import settle
 from usher.services.verify import verify, watch
 from usher.services.workspace import Workspace
 from usher.store.dues import CLAIMED
-from usher.store.repository import load
+from usher.store.repository import Row, load
+
+PUT_OFF_SECONDS = 60.0
+"""How soon a row asks again whether its connection is still stopped; when that is lifted, it is due at once."""
 
 
 class Carrier:
@@ -31,6 +34,8 @@ class Carrier:
             due = unit.dues.get_due(due_id)
         if due is None or due["state"] != CLAIMED or due["fence"] != self._fence:
             return
+        if due["kind"] != DueKind.OBSERVE.value and self._put_off(due):
+            return
         detail = load(due["detail"])
         tries = int(detail.get("tries", 0))
         subject = str(due["subject"])
@@ -47,6 +52,14 @@ class Carrier:
                 observe_when_due(self._workspace, subject)
         with self._workspace.store.begin() as unit:
             unit.dues.finish(due_id)
+
+    def _put_off(self, due: Row) -> bool:
+        """Nothing but the scheduled reading calls a stopped connection: whatever else is due waits for it."""
+        with self._workspace.store.begin() as unit:
+            if due["connection"] not in unit.leases.quarantined():
+                return False
+            unit.dues.put_off(due["id"], unit.dues.later(PUT_OFF_SECONDS))
+            return True
 
     def give_back(self, due_id: str, seconds: float) -> None:
         """Something of ours failed while carrying it out: it is due again soon."""

@@ -231,7 +231,7 @@ class Act:
             last = unit.runs.last_outcomes(row["connection"], ILL_AFTER)
             if len(last) == ILL_AFTER and set(last) == {Outcome.UNKNOWN.value}:
                 why = f"{ILL_AFTER} writes in a row had no trustworthy answer: the app is ill"
-                park.stop_connection(unit, row["connection"], why)
+                park.stop_connection(unit, row["connection"], why, "ill")
 
     def _nothing_happened(self, row: Row, intent: Row, why: str, wait: float, tries: int) -> None:
         with self._workspace.store.begin() as unit:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from usher.connectors.contract import Call
+from usher.services import park
 from usher.services.workspace import Refusal, Workspace
 
 
@@ -25,13 +26,5 @@ def check(workspace: Workspace, name: str) -> Checked:
     connector = workspace.connections.connector(name)
     connector.check(Call(door=workspace.connections.door(name)))
     with workspace.store.begin() as unit:
-        stopped = unit.leases.quarantined().get(name)
-        if stopped is not None:
-            unit.leases.lift(name)
-            unit.ledger.append("connection:access:regain", (name,), {"connection": name, "was": stopped["reason"]})
-        unit.findings.close_key(f"connection:{name}", "the connection answered a check")
-    return Checked(
-        name,
-        tuple(sorted(one.value for one in connector.capabilities())),
-        stopped["reason"] if stopped else None,
-    )
+        lifted = park.use_again(unit, name, "the connection answered a check")
+    return Checked(name, tuple(sorted(one.value for one in connector.capabilities())), lifted)

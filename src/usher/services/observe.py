@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from usher.connectors.contract import Call, Capability, RepeatedCursor, pages
-from usher.connectors.errors import AccessLost, ConnectorError
+from usher.connectors.errors import AccessLost, ConnectorError, Unreadable
 from usher.domain.account import Account
 from usher.domain.canonical import digest
 from usher.domain.step import DueKind, StepState
@@ -105,7 +105,7 @@ def _read(
         return accounts, PARTIAL, (f"{BROKE_OFF}{error}",)
     except AccessLost as error:
         with workspace.store.begin() as unit:
-            park.stop_connection(unit, name, str(error))
+            park.stop_connection(unit, name, str(error), "reading" if isinstance(error, Unreadable) else "access")
         return accounts, FAILED, (str(error),)
     except ConnectorError as error:
         return accounts, FAILED, (str(error),)
@@ -134,9 +134,7 @@ def _tell(unit: Unit, name: str, kind: str, reasons: tuple[str, ...]) -> None:
     if kind in (COMPLETE, DELTA):
         if kind == COMPLETE:  # a delta shows that the app answers, not that its listing is whole again
             unit.findings.close_key(key, "a complete reading came")
-        if unit.leases.quarantined().get(name):
-            unit.leases.lift(name)
-        unit.findings.close_key(f"connection:{name}", "the connection was read again")
+            park.after_reading(unit, name, "the connection was read again")
         return
     fix = f"read the reasons; then usher observe {name}, or usher observe {name} --confirm"
     unit.findings.open_finding(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from usher.domain.clock import from_text
 from usher.domain.step import DueKind
+from usher.services import park
 from usher.services.workspace import Workspace
 from usher.store.unit import Unit
 
@@ -20,10 +21,11 @@ def schedule_observations(workspace: Workspace) -> None:
 
 
 def put_observation(workspace: Workspace, unit: Unit, name: str) -> None:
-    """Make the next reading of a connection due."""
+    """Make the next reading of a connection due; a stopped one is probed by it, less and less often."""
+    wait = park.probe_wait(unit, name)
     if not any(row["state"] == "waiting" for row in unit.dues.open(name) if row["kind"] == DueKind.OBSERVE.value):
         every = workspace.connections.config(name).observe.every_minutes * 60
-        unit.dues.put(DueKind.OBSERVE, name, name, unit.dues.later(every))
+        unit.dues.put(DueKind.OBSERVE, name, name, unit.dues.later(every if wait is None else wait))
 
 
 def _age(workspace: Workspace, instant: str) -> float:

@@ -8,10 +8,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, func, select, update
 
 from usher.domain.step import DueKind
-from usher.store.repository import Repository, Row, dump
+from usher.store.repository import Repository, Row, dump, load
 from usher.store.tables import due
 
 WAITING, CLAIMED, DONE = "waiting", "claimed", "done"
+HELD = "held"
+"""In the detail of a row that waits for its connection to be used again."""
 
 
 class Dues(Repository):
@@ -66,6 +68,25 @@ class Dues(Repository):
     def give_back(self, id: str, at: str) -> None:
         """Make a claimed row due again at a later instant."""
         self.set(due, id, state=WAITING, at=at, fence=None, claimed_at=None)
+
+    def put_off(self, id: str, at: str) -> None:
+        """Make a claimed row wait for its stopped connection; `let_go` ends the wait early."""
+        row = self.get(due, id)
+        detail = load(row["detail"]) if row else {}
+        self.set(due, id, state=WAITING, at=at, fence=None, claimed_at=None, detail=dump({**detail, HELD: True}))
+
+    def let_go(self, connection: str) -> int:
+        """Make due now what waited for a stopped connection; returns how many rows."""
+        wanted = select(due).where(due.c.connection == connection, due.c.state == WAITING)
+        held = [row for row in self.rows(wanted) if HELD in load(row["detail"])]
+        for row in held:
+            detail = {name: value for name, value in load(row["detail"]).items() if name != HELD}
+            self.set(due, row["id"], at=self.now(), detail=dump(detail))
+        return len(held)
+
+    def claimed(self, fence: int) -> list[Row]:
+        """What was claimed under a fence and is not finished."""
+        return self.rows(select(due).where(due.c.state == CLAIMED, due.c.fence == fence))
 
     def drop(self, subject: str, *kinds: DueKind) -> None:
         """Take back what is waiting for a subject."""

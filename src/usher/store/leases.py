@@ -50,10 +50,19 @@ class Leases(Repository):
         """The seal's row where the workspace is sealed, else None."""
         return self.row(select(seal).where(seal.c.sealed.is_(True)))
 
-    def quarantine(self, connection_name: str, reason: str) -> None:
-        """Stop using one connection until its owner has looked."""
+    def quarantine(self, connection_name: str, reason: str, kind: str, finding_id: str) -> None:
+        """Stop using one connection: why, of which kind the cause is, and which finding tells its owner."""
         self.lift(connection_name)
-        self.add(quarantine, connection=connection_name, since=self.now(), reason=reason)
+        values = {"since": self.now(), "reason": reason, "kind": kind, "finding_id": finding_id, "probes": 0}
+        self.add(quarantine, connection=connection_name, **values)
+
+    def probed(self, connection_name: str) -> int:
+        """Count one more probe of a stopped connection; returns how many came before it."""
+        before = self.quarantined().get(connection_name)
+        count = int(before["probes"]) if before else 0
+        wanted = update(quarantine).where(quarantine.c.connection == connection_name).values(probes=count + 1)
+        self.connection.execute(wanted)
+        return count
 
     def lift(self, connection_name: str) -> None:
         """Use a connection again."""

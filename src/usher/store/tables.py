@@ -309,6 +309,9 @@ quarantine = Table(
     Column("connection", String, primary_key=True),
     Column("since", String, nullable=False),
     Column("reason", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("finding_id", String, nullable=False),
+    Column("probes", Integer, nullable=False),
 )
 
 ledger_leaf = Table(

@@ -300,8 +300,8 @@ def test_each_taking_of_the_lease_fences_the_holder_before_it(store: Store) -> N
 def test_the_seal_and_a_quarantine_hold_until_they_are_lifted(store: Store) -> None:
     with store.begin() as unit:
         unit.leases.set_seal(sealed=True, by="olga", reason="drill")
-        unit.leases.quarantine("crm", "no access")
-        unit.leases.quarantine("crm", "still no access")
+        unit.leases.quarantine("crm", "no access", "access", "fnd_1")
+        unit.leases.quarantine("crm", "still no access", "access", "fnd_1")
     with store.begin() as unit:
         sealed = unit.leases.sealed()
         assert sealed is not None
