@@ -15,6 +15,7 @@ from usher.engine import worker as worker_module
 from usher.engine.carry import Carrier
 from usher.engine.fence import Outlived
 from usher.engine.inline import begin, tick
+from usher.engine.watchdog import watch_over
 from usher.engine.worker import Worker
 from usher.services.run import start
 from usher.services.seal import seal, unseal
@@ -84,6 +85,50 @@ def test_a_row_whose_carrying_out_failed_is_carried_out_again_by_the_same_worker
     giving_up.cancel()
     assert failed.is_set()
     assert proven(standing)
+
+
+def test_a_row_that_could_not_even_be_given_back_is_taken_up_again_by_the_same_worker(
+    found_company: Found, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "WATCHDOG_SECONDS", 0.5)
+    failures: list[str] = []
+    give_back = Carrier.give_back
+
+    def fail_once(boundary: str) -> None:
+        if boundary == "before verify" and not failures:
+            failures.append("verify")
+            raise OSError("the disk was busy")
+
+    def fail_to_give_back(carrier: Carrier, due_id: str, seconds: float) -> None:
+        if failures == ["verify"]:
+            failures.append("give back")
+            raise OSError("the disk is still busy")
+        give_back(carrier, due_id, seconds)
+
+    monkeypatch.setattr(Carrier, "give_back", fail_to_give_back)
+    standing = found_company(App("wiki"), events=("leave",), reach=fail_once)
+    start(standing.workspace, "1")
+    worker = Worker(standing.workspace, scheduled=False)
+    giving_up = threading.Timer(20, worker.stop.set)
+    giving_up.start()
+    worker.work(until=lambda: proven(standing))
+    giving_up.cancel()
+    assert failures == ["verify", "give back"]
+    assert proven(standing)
+
+
+def test_a_step_for_which_nothing_is_due_is_told_and_made_due_again(found_company: Found) -> None:
+    standing = found_company(App("wiki"), events=("leave",))
+    fence = begin(standing.workspace)
+    start(standing.workspace, "1")
+    assert watch_over(standing.workspace, fence, ()) == 0
+    with standing.workspace.store.begin() as unit:
+        [row] = unit.runs.steps_in(StepState.READY)
+        unit.dues.drop(row["id"], *DueKind)
+    assert watch_over(standing.workspace, fence, ()) == 1
+    assert "stuck" in rules(standing)
+    tick_until(standing, fence, lambda: proven(standing))
+    assert "stuck" not in rules(standing)
 
 
 def test_a_worker_whose_lease_was_taken_in_the_middle_of_a_call_writes_nothing_more(found_company: Found) -> None:

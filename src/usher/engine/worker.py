@@ -13,6 +13,7 @@ from usher.engine.carry import Carrier
 from usher.engine.fence import Outlived, fenced
 from usher.engine.lease import Lease
 from usher.engine.runtime import Runtime
+from usher.engine.watchdog import watch_over
 from usher.services.record import sequence
 from usher.services.recover import recover
 from usher.services.schedule import schedule_observations
@@ -23,6 +24,7 @@ TICK_SECONDS = 0.1
 HEAD_SECONDS = 1.0
 BEAT_SECONDS = 5.0
 GIVE_BACK_SECONDS = 5.0
+WATCHDOG_SECONDS = 30.0
 AHEAD = 8
 """Rows claimed ahead for one connection, which carries one at a time: a long queue would hold up what becomes due
 sooner, and a worker that is killed again and again would spend its lives on claiming."""
@@ -64,7 +66,7 @@ class Worker:
                 logger.error("another worker has taken the lease: this one stops")
 
     def _loop(self, workspace: Workspace, lease: Lease, runtime: Runtime, until: Callable[[], bool]) -> None:
-        beaten = headed = time.monotonic()
+        beaten = headed = watched = time.monotonic()
         while not self.stop.is_set() and not until():
             now = time.monotonic()
             if now - beaten >= BEAT_SECONDS:
@@ -74,6 +76,9 @@ class Worker:
             if now - headed >= HEAD_SECONDS:
                 headed = now
                 sequence(workspace)
+            if now - watched >= WATCHDOG_SECONDS:
+                watched = now
+                self._watch_over(workspace, lease.fence)
             with workspace.store.read() as unit:
                 kinds = self._kinds_now(unit)
                 due = unit.dues.connections(workspace.now(), kinds)
@@ -82,6 +87,12 @@ class Worker:
                 self._claim(workspace, lease.fence, kinds, room, runtime)
             self.last_tick = now
             self.stop.wait(TICK_SECONDS)
+
+    def _watch_over(self, workspace: Workspace, fence: int) -> None:
+        # Read before the database is: a row that ends meanwhile is then still taken for one that is under way.
+        under_way = frozenset(list(self._under_way))
+        if put_right := watch_over(workspace, fence, under_way):
+            logger.warning("%d rows or steps had fallen out of hand; they are due again", put_right)
 
     def _kinds_now(self, unit: Unit) -> tuple[DueKind, ...]:
         """While sealed nothing is acted on: such rows stay due, and go on as soon as the seal is lifted."""
