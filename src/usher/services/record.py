@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from usher.domain.ledger.export import HEADS_FILE, LEDGER_FILE, head_line, ledger_line
 from usher.domain.ledger.head import BadHead, Head, SignedHead, sign_head
@@ -17,6 +19,9 @@ from usher.domain.ledger.verify import Problem, Report, What, verify
 from usher.domain.signing import key_id
 from usher.services.workspace import Workspace
 
+LONGEST_HEAD = 4096
+"""Bytes of the end of the exported heads in which the last of them lies."""
+
 
 def sequence(workspace: Workspace) -> SignedHead | None:
     """Index every waiting leaf, sign the new head and export it; None where nothing is new.
@@ -24,8 +29,11 @@ def sequence(workspace: Workspace) -> SignedHead | None:
     Leaves are durable since their own transaction; this only orders and signs them.
     """
     with workspace.store.read() as unit:
-        if unit.ledger.unsequenced() == 0:
-            return None
+        waiting, signed_to = unit.ledger.unsequenced(), unit.ledger.edge()[0]
+    if not waiting:
+        if signed_to > _exported_size(workspace.heads / HEADS_FILE):
+            _export_new(workspace)
+        return None
     with workspace.store.begin() as unit:
         placed = unit.ledger.sequence()
         if not placed:
@@ -41,12 +49,37 @@ def sequence(workspace: Workspace) -> SignedHead | None:
 
 def _export_new(workspace: Workspace) -> None:
     """Export every head that is newer than the last exported one: a crash may have come between signing and export."""
-    exported = max((one.head.size for one in exported_heads(workspace.heads / HEADS_FILE)), default=0)
-    with workspace.store.read() as unit:
-        stored = [SignedHead.from_json(document) for document in unit.ledger.heads()]
-    for signed in stored:
-        if signed.head.size > exported:
-            export_head(workspace.heads, signed)
+    path = workspace.heads / HEADS_FILE
+    with _one_exporter(workspace.heads):
+        exported = _exported_size(path)
+        with workspace.store.read() as unit:
+            stored = [SignedHead.from_json(document) for document in unit.ledger.heads()]
+        for signed in stored:
+            if signed.head.size > exported:
+                export_head(workspace.heads, signed)
+
+
+@contextmanager
+def _one_exporter(folder: Path) -> Iterator[None]:
+    """Let one process export at a time: two would write the same head twice."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _exported_size(path: Path) -> int:
+    """The size of the last exported head, 0 where there is none; only the file's end is read."""
+    if not path.exists():
+        return 0
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - LONGEST_HEAD))
+        whole, _, _ = file.read().rpartition(b"\n")  # what stands behind it was cut off in the middle of writing
+        lines = whole.splitlines()
+    return SignedHead.from_json(json.loads(lines[-1])).head.size if lines else 0
 
 
 def _sign(workspace: Workspace, frontier: Frontier) -> SignedHead:
@@ -59,11 +92,21 @@ def export_head(folder: Path, signed: SignedHead) -> Path:
     """Append a head to the exported heads: the copy that finds a cut tail or a rewritten past."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / HEADS_FILE
-    with path.open("ab") as file:
+    with path.open("a+b") as file:
+        _drop_torn_line(file)
         file.write(head_line(signed))
         file.flush()
         os.fsync(file.fileno())
     return path
+
+
+def _drop_torn_line(file: BinaryIO) -> None:
+    """Cut off a last line that a crash left unfinished: it never was a head, and would spoil the next one."""
+    end = file.seek(0, os.SEEK_END)
+    start = file.seek(max(0, end - LONGEST_HEAD))
+    tail = file.read()
+    if not tail.endswith(b"\n"):
+        file.truncate(start + tail.rfind(b"\n") + 1)
 
 
 def exported_heads(path: Path) -> list[SignedHead]:

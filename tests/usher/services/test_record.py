@@ -16,6 +16,7 @@ from tests.usher.services.conftest import Firm
 from usher.domain.ledger import standalone
 from usher.domain.ledger.head import SignedHead, verify_head
 from usher.domain.ledger.verify import Report, What
+from usher.services import record
 from usher.services.erase import erase_details
 from usher.services.operators import add_operator
 from usher.services.record import export, exported_heads, sequence, verify_ledger
@@ -68,6 +69,34 @@ def test_each_head_is_signed_and_exported_once(ledger: Firm) -> None:
     assert all(verify_head(ledger.workspace.ledger_public_key, one) for one in heads)
     assert sequence(ledger.workspace) is None
     assert kept_heads(ledger) == heads
+
+
+def test_a_head_that_was_signed_but_not_exported_is_exported_the_next_time_although_nothing_is_new(
+    ledger: Firm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise OSError("killed between signing and exporting")
+
+    ledger.hr("ben")
+    with monkeypatch.context() as context, pytest.raises(OSError, match="killed"):
+        context.setattr(record, "export_head", killed)
+        sequence(ledger.workspace)
+    assert len(kept_heads(ledger)) == 2
+    assert sequence(ledger.workspace) is None
+    with ledger.workspace.store.read() as unit:
+        assert kept_heads(ledger)[-1].head.size == unit.ledger.size()
+    assert len(kept_heads(ledger)) == 3
+    (ledger.workspace.heads / "heads.jsonl").unlink()
+    sequence(ledger.workspace)
+    assert len(kept_heads(ledger)) == 3
+
+
+def test_a_head_that_was_cut_off_while_it_was_exported_is_exported_again(ledger: Firm) -> None:
+    path = ledger.workspace.heads / "heads.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20])
+    assert sequence(ledger.workspace) is None
+    assert path.read_bytes() == whole
 
 
 def test_an_untouched_ledger_is_whole_up_to_the_exported_head(ledger: Firm) -> None:
