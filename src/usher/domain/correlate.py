@@ -232,14 +232,21 @@ def _addresses(account: Account) -> tuple[tuple[str, str], ...]:
 def _same_holder(link: Link, account: Account, claims: Iterable[_Claim]) -> bool:
     """Say whether a second attribute shows that a reusable login is still with the person it was linked to.
 
-    An address that has ever been another person's needs more than that: it is asked anew.
+    An address that has ever been another person's needs more than that: it is asked anew. Where a person has
+    answered, only what came after his answer asks anew.
     """
-    if any(len(claim.owners) > 1 for claim in claims):
+    if any(_asks_anew(link, row) for claim in claims if len(claim.owners) > 1 for row in claim.rows):
         return False
     numbers = (fold(link.employee_number or ""), fold(account.employee_number or ""))
     pairs = ((link.created, account.created), numbers, (fold(link.name or ""), fold(account.display_name or "")))
     known = [(then, now) for then, now in pairs if then and now]
-    return bool(known) and all(then == now for then, now in known)
+    return (bool(known) or link.by_person) and all(then == now for then, now in known)
+
+
+def _asks_anew(link: Link, row: KeyRow) -> bool:
+    if not link.by_person:
+        return True
+    return row.person_id != link.person_id and row.valid_from is not None and row.valid_from > link.valid_from
 
 
 def _index(

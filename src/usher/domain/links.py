@@ -79,6 +79,8 @@ class Link:
     name: str | None = None
     employee_number: str | None = None
     evidence: tuple[Evidence, ...] = ()
+    by_person: bool = False
+    """True where a person said whose account it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -142,6 +142,7 @@ def _link(row: Row, account: Row) -> Link:
         created=from_text(said["created"]) if said.get("created") else None,
         name=said.get("display_name"),
         employee_number=said.get("employee_number"),
+        by_person=row["decided_by"] != BY_USHER,
     )
 
 

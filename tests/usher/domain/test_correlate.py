@@ -167,6 +167,20 @@ def test_a_reusable_login_keeps_its_link_only_while_a_second_attribute_agrees():
     says(look(keys=recycled, display_name="Ada Smith"), Situation.UNLINKED, "given to somebody else")
 
 
+def test_what_a_person_said_of_a_login_holds_until_it_changes_hands_after_that():
+    before = link(account_id="ada@acme.example", connection="console", name="Ada Smith", by_person=True)
+
+    def look(*others, **values):
+        return decide(
+            [account("ada@acme.example", connection="console", mutable=True, **values)], [key(), *others], [before]
+        )
+
+    says(look(key(person=BEN, valid_from=NOW - 2 * YEAR), display_name="Ada Smith"), Situation.LINKED)
+    says(look(key(person=BEN, valid_from=NOW), display_name="Ada Smith"), Situation.UNLINKED, "somebody else")
+    says(look(display_name="Zoe Zimmer"), Situation.UNLINKED, "somebody else")
+    says(look(display_name=None), Situation.LINKED)
+
+
 def test_an_owner_that_a_person_ruled_out_is_not_linked_again():
     says(decide([account()], [key()], refused=frozenset({("app", "a1", "p1")})), Situation.UNLINKED, "ruled")
 
