@@ -8,6 +8,7 @@ from typing import Any
 
 from usher.connectors.contract import Capability
 from usher.domain.account import Account
+from usher.domain.connection import ConnectionConfig
 from usher.domain.person import Person
 from usher.domain.plan import PlannedStep, Verb
 from usher.domain.seats import released
@@ -48,13 +49,19 @@ class Draft:
         profile = self.workspace.connections.profile(connection)
         guide = profile.guide.get(verb.value)
         seen_account = account_of(account) if account else None
+        agree = self._agree(connection, account)
+        path = self.path(connection, verb)
+        if _nothing_to_compare(config, verb, agree):
+            path = BY_PERSON
+            name = seen_account.user_name if seen_account else user_name
+            self.notes.append(f"{connection}: {name} can change hands and shows no name; a person must look and act")
         step = PlannedStep(
             id=self.workspace.ids.new("stp"),
             ordinal=len(self.steps) + 1,
             connection=connection,
             app=profile.title,
             verb=verb,
-            path=self.path(connection, verb),
+            path=path,
             person=self.person.id,
             account=account["id"] if account else None,
             native_id=seen_account.id if seen_account else None,
@@ -63,7 +70,7 @@ class Draft:
             after=after,
             asked_by=asked_by,
             where=place_of(self.workspace, connection),
-            agree=self._agree(connection, account),
+            agree=agree,
             wanted=wanted or {},
             entitlement=entitlement,
             requires=tuple(one.id for one in requires),
@@ -107,6 +114,15 @@ class Draft:
         if verb is Verb.GRANT and entitlement and entitlement.startswith("module:"):
             return f"takes one seat of {entitlement.removeprefix('module:')}"
         return None
+
+
+def needs_person(planned: PlannedStep, config: ConnectionConfig) -> bool:
+    """Whether only a person can tell that the step's account is still the one that was approved."""
+    return _nothing_to_compare(config, planned.verb, planned.agree)
+
+
+def _nothing_to_compare(config: ConnectionConfig, verb: Verb, agree: Mapping[str, str]) -> bool:
+    return config.key == "mutable" and verb is not Verb.CREATE and not agree
 
 
 def state_of(account: Row) -> dict[str, Any]:
