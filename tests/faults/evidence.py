@@ -97,8 +97,7 @@ def _plans(standing: Standing, workspace: Workspace) -> list[PlanEvidence]:
                 PlanEvidence(
                     number=row["number"],
                     owner=numbers[persons[plan["person"]]],
-                    approved=row["state"] in ("approved", "running", "done")
-                    and not standing_of(unit, row).missing,
+                    approved=row["state"] in ("approved", "running", "done") and not standing_of(unit, row).missing,
                     steps=[
                         Step(
                             document=load(step["document"]),
