@@ -99,11 +99,36 @@ def test_attribute_names_in_lower_case_are_the_same_attributes(speak):
     assert (ana.user_name, ana.state, ana.emails) == ("ana", AccountState.ACTIVE, ("ana@x.org",))
 
 
-@pytest.mark.parametrize("total", [None, "5", 1, 99, "many"])
-def test_a_total_that_is_missing_or_wrong_or_text_changes_nothing(speak, total):
+@pytest.mark.parametrize("total", [None, "5", 1, "many"])
+def test_a_total_that_is_missing_or_too_small_or_text_changes_nothing(speak, total):
     rows = [{**ANA, "id": str(n)} for n in range(5)]
     scim, call, _ = speak({"GET /Users": lambda r: _with_total(paged(rows, 2)(r), total)})
     assert ids(scim, call) == [str(n) for n in range(5)]
+
+
+def test_a_listing_that_ends_before_its_own_total_is_not_whole_unless_the_connection_says_that_totals_lie(speak):
+    rows = [{**ANA, "id": str(n)} for n in range(5)]
+    routes = {"GET /Users": lambda r: _with_total(paged(rows, 2)(r), 99)}
+    scim, call, _ = speak(routes)
+    with pytest.raises(RepeatedCursor, match="counts 99 and listed 5"):
+        ids(scim, call)
+    scim, call, _ = speak(routes, total="ignored")
+    assert ids(scim, call) == [str(n) for n in range(5)]
+
+
+def test_accounts_that_go_while_a_listing_is_read_do_not_make_it_partial(speak):
+    totals = iter([5, 5, 4, 4, 4])
+    rows = [{**ANA, "id": str(n)} for n in range(4)]
+    scim, call, _ = speak({"GET /Users": lambda r: _with_total(paged(rows, 2)(r), next(totals))})
+    assert ids(scim, call) == ["0", "1", "2", "3"]
+
+
+def test_groups_that_end_before_their_own_total_are_asked_again_later(speak):
+    routes = {"GET /Groups": lambda r: _with_total(paged([{"id": "g", "displayName": "a"}], 2)(r), 3)}
+    scim, call, server = speak(routes)
+    with pytest.raises(Transient, match="counts 3 and listed 1"):
+        scim.grant("1", "group:b", call)
+    assert server.sent("PATCH") == []
 
 
 def _with_total(answer, total):

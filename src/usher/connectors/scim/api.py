@@ -11,9 +11,9 @@ from urllib.parse import quote
 import orjson
 
 from usher.connectors.contract import Call
-from usher.connectors.errors import AccessLost, Rejected, Unsupported
+from usher.connectors.errors import AccessLost, Rejected, Transient, Unsupported
 from usher.connectors.scim.answers import Stale, read_object, refusal, written_object
-from usher.connectors.scim.paging import Listing, ListPage, list_page
+from usher.connectors.scim.paging import EndedEarly, Listing, ListPage, list_page
 from usher.connectors.scim.paths import as_text, get_at, get_key, set_at
 
 SCIM_JSON = "application/scim+json"
@@ -55,6 +55,8 @@ class ScimApi:
     page: int | None = None
     put: bool = False
     content_type: str = SCIM_JSON
+    trust_total: bool = True
+    """Whether a listing that ends before its claimed total counts as broken off."""
 
     def get_list(self, call: Call, endpoint: str, start: int, *, query: Mapping[str, str] | None = None) -> ListPage:
         """Return one page of an endpoint."""
@@ -75,6 +77,7 @@ class ScimApi:
             page = self.get_list(call, endpoint, start, query=query)
         except Rejected:
             if listing.beyond(start):
+                listing.end()
                 return (), None  # some servers refuse a start index beyond their last row
             raise
         return listing.take(page, start)
@@ -82,11 +85,14 @@ class ScimApi:
     def list_all(
         self, call: Call, endpoint: str, *, query: Mapping[str, str] | None = None
     ) -> Iterable[Mapping[str, Any]]:
-        """Yield every row of an endpoint."""
-        listing, start = Listing(), 1
-        while start is not None:
-            rows, start = self.list_from(call, endpoint, listing, start, query=query)  # type: ignore[assignment]
-            yield from rows
+        """Yield every row of an endpoint; Transient where it ends before the server's own count."""
+        listing, start = Listing(trust_total=self.trust_total), 1
+        try:
+            while start is not None:
+                rows, start = self.list_from(call, endpoint, listing, start, query=query)  # type: ignore[assignment]
+                yield from rows
+        except EndedEarly as error:
+            raise Transient(f"GET {endpoint}: {error}") from error
 
     def search(
         self, call: Call, endpoint: str, attribute: str, value: str, extra: Mapping[str, str]

@@ -72,6 +72,7 @@ class ScimConnector(Connector):
         self._can_delete = options.allow_delete and not (profile and profile.facts.can_delete is False)
         self._paths = {**PATHS, **options.attributes}
         self._api = ScimApi(page=options.page, put=options.writes == "put", content_type=options.content_type)
+        self._api.trust_total = options.total == "checked"
         self._readings: OrderedDict[str, _Reading] = OrderedDict()
         self._users_show_groups = False
         self._filter_proven: bool | None = None
@@ -268,7 +269,7 @@ class ScimConnector(Connector):
     def _resume(self, cursor: str | None) -> tuple[str, int, _Reading]:
         token, _, place = (cursor or f"{secrets.token_hex(6)}.1").partition(".")
         start = int(place.removesuffix(".again"))
-        reading = self._readings.setdefault(token, _Reading())
+        reading = self._readings.setdefault(token, _Reading(Listing(trust_total=self._api.trust_total)))
         while len(self._readings) > LISTINGS_KEPT:
             self._readings.popitem(last=False)
         return token, start, reading

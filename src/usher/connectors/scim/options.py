@@ -15,6 +15,9 @@ class ScimOptions(Strict):
 
     page: int | None = Field(default=None, ge=1)
     """Rows to ask for in a page; None leaves it to the server, because some fail on any `count`."""
+    total: Literal["checked", "ignored"] = "checked"
+    """`ignored`: for servers whose `totalResults` counts more than they ever list. Otherwise a listing that ends before
+    its total is not whole, and nothing is missing from it."""
     writes: Literal["patch", "put"] = "patch"
     """`put`: write whole records, for servers without PATCH (a 405 or 501 to a PATCH is noticed without this)."""
     content_type: Literal["application/scim+json", "application/json"] = "application/scim+json"

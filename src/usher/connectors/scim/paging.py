@@ -1,7 +1,8 @@
 """Follow a SCIM listing to its true end, although servers are wrong about totals, page sizes and start indexes.
 
 A listing ends where a page beyond the claimed total brings nothing new. One request more than the total asks for is the
-price of never taking half a listing for a whole one.
+price of never taking half a listing for a whole one. A listing that ends before its claimed total is not whole, however
+often the server says that nothing follows.
 """
 
 from __future__ import annotations
@@ -13,6 +14,10 @@ from typing import Any
 from usher.connectors.contract import RepeatedCursor
 from usher.connectors.errors import AccessLost
 from usher.connectors.scim.paths import as_text, get_key
+
+
+class EndedEarly(RepeatedCursor):
+    """A listing ended with fewer rows than the server itself counts: what it gave is not the whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +35,32 @@ class Listing:
     seen: set[str] = field(default_factory=set)
     claimed: int | None = None
     asked_again: bool = False
+    fewest: int | None = None
+    """The smallest total that any of its pages claimed: accounts may go while it is read."""
+    trust_total: bool = True
+    """False for a server that is known to count more than it lists."""
 
     def beyond(self, start: int) -> bool:
         """Tell whether the server has said that nothing comes from this index on."""
         return self.claimed is not None and start > self.claimed
 
     def take(self, page: ListPage, start: int) -> tuple[Sequence[Mapping[str, Any]], int | None]:
-        """Return the rows to use and the next start index, None at the end; raises RepeatedCursor."""
+        """Return the rows to use and the next start index, None at the end; raises RepeatedCursor or EndedEarly."""
+        if page.total is not None:
+            self.fewest = page.total if self.fewest is None else min(self.fewest, page.total)
+        rows, following = self._next(page, start)
+        if following is None:
+            self.end()
+        return rows, following
+
+    def end(self) -> None:
+        """Make sure at the end that it is whole; raises EndedEarly."""
+        if self.trust_total and self.fewest is not None and len(self.seen) < self.fewest:
+            raise EndedEarly(
+                f"the server counts {self.fewest} and listed {len(self.seen)} (total: ignored, if it always overstates)"
+            )
+
+    def _next(self, page: ListPage, start: int) -> tuple[Sequence[Mapping[str, Any]], int | None]:
         ids = [row_id(row) for row in page.rows]
         if not ids:
             return (), self._after_nothing(page, start)
