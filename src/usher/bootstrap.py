@@ -59,11 +59,12 @@ class WorkspaceOpener:
         from usher.settings import Settings
         from usher.store.configuration import read_configuration
         from usher.store.keys import open_keys
-        from usher.store.secrets import KeptSecrets
+        from usher.store.secrets import KeptSecrets, origin_of
 
         configuration = read_configuration(workspace_folder)
         keys = open_keys(configuration.id, Settings().keys_dir)
-        KeptSecrets(workspace_folder / "data" / "secrets.json", keys.box()).keep(connection, field, value)
+        kept = KeptSecrets(workspace_folder / "data" / "secrets.json", keys.box())
+        kept.keep(connection, field, value, origin_of(configuration.connections[connection]))
 
 
 def new_workspace_id(name: str) -> str:
@@ -98,12 +99,13 @@ def build(configuration: Configuration, keys: Keys, settings: Settings) -> Works
     from usher.services.workspace import Workspace
     from usher.store.database import Store
     from usher.store.keys import key_folder
+    from usher.store.privatefiles import open_private_folder
     from usher.store.repository import dump
     from usher.store.secrets import KeptSecrets, Secrets
 
     folder = configuration.folder
     data = folder / "data"
-    data.mkdir(exist_ok=True)
+    open_private_folder(data)
     clock = SystemClock()
     ids = IdFactory(clock)
     store = Store(settings.database_url or f"sqlite:///{data / 'usher.db'}", configuration.main.name, clock, ids)
@@ -238,6 +240,7 @@ def main() -> None:
     from usher.entry.cli.app import run
     from usher.entry.cli.context import Context
 
+    os.umask(0o077)  # people's data, pictures of consoles, logs: for the one who runs usher alone
     run(Context(WorkspaceOpener()))
 
 

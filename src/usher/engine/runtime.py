@@ -14,6 +14,8 @@ from pathlib import Path
 
 from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID
 
+from usher.store.privatefiles import make_private_file
+
 QUEUE = "connections"
 APPLICATION_VERSION = "usher-1"
 POLL_SECONDS = 0.05
@@ -44,6 +46,7 @@ class Runtime:
         if self._embedded:
             for path in self._folder.glob("engine.db*"):
                 path.unlink()
+            make_private_file(self._folder / "engine.db")
         _carry = self._receive
         logging.getLogger("dbos").setLevel(logging.ERROR)
         config: DBOSConfig = {

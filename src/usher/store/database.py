@@ -13,6 +13,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from usher.domain.clock import Clock
 from usher.domain.ids import IdFactory
+from usher.store.privatefiles import make_private_file
 from usher.store.unit import Unit
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -33,6 +34,9 @@ class Store:
         self.clock = clock
         self.ids = ids
         self._engine = sqlalchemy.create_engine(url, **_options(url))
+        file = self._engine.url.database
+        if self._engine.dialect.name == "sqlite" and file and file != ":memory:" and Path(file).parent.is_dir():
+            make_private_file(Path(file))  # SQLite gives its companion files the rights of this one
         if self._engine.dialect.name == "sqlite":
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)

@@ -36,6 +36,18 @@ def make_private_folder(folder: Path) -> None:
     require_private(folder)
 
 
+def open_private_folder(folder: Path) -> None:
+    """Make a folder with mode 0700, or take the rights of others away from one of ours that is there."""
+    folder.mkdir(exist_ok=True, mode=0o700)
+    if loose_mode(folder) is not None and folder.stat().st_uid == os.geteuid():
+        folder.chmod(0o700)
+
+
+def make_private_file(path: Path) -> None:
+    """Make sure that a file is there, made for its owner alone; what is there already stays as it is."""
+    path.touch(mode=0o600, exist_ok=True)
+
+
 def create_private(path: Path, text: str) -> None:
     """Write a new file with mode 0600, durably; raises FileExistsError rather than replace one."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

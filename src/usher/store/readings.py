@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from usher.store.privatefiles import make_private_file
+
 
 def keep_reading(folder: Path, digest: str, documents: Sequence[dict[str, Any]]) -> Path:
     """Write the accounts of a reading as Parquet, atomically; returns the file."""
@@ -16,7 +18,7 @@ def keep_reading(folder: Path, digest: str, documents: Sequence[dict[str, Any]])
         return path
     import polars  # loaded here: most commands never keep a reading
 
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     columns = {
         "id": [document["id"] for document in documents],
         "user_name": [document["user_name"] for document in documents],
@@ -25,6 +27,7 @@ def keep_reading(folder: Path, digest: str, documents: Sequence[dict[str, Any]])
     }
     text = dict.fromkeys(columns, polars.String)
     temporary = path.with_suffix(".part")
+    make_private_file(temporary)
     polars.DataFrame(columns, schema=text).write_parquet(temporary)
     with temporary.open("rb") as file:
         os.fsync(file.fileno())

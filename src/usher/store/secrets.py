@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from usher.domain.connection import ConnectionConfig
 from usher.store.keys import SecretBox
@@ -30,11 +31,12 @@ class KeptSecrets:
         self._path = path
         self._box = box
 
-    def keep(self, connection: str, field: str, value: str) -> None:
-        """Seal a secret and replace the file as a whole, one writer at a time."""
+    def keep(self, connection: str, field: str, value: str, origin: str = "") -> None:
+        """Seal a secret for one origin (see `origin_of`) and replace the file as a whole, one writer at a time."""
         with self._locked():
             sealed = self._read()
-            sealed.setdefault(connection, {})[field] = self._box.seal(connection, field, value)
+            token = self._box.seal(connection, _bound(field, origin), value)
+            sealed.setdefault(connection, {})[field] = {"origin": origin, "sealed": token}
             self._write(sealed)
 
     def forget(self, connection: str) -> None:
@@ -44,17 +46,22 @@ class KeptSecrets:
             if sealed.pop(connection, None) is not None:
                 self._write(sealed)
 
-    def get(self, connection: str, field: str) -> str:
-        """Return a secret; raises SecretMissing, KeyMissing or SealBroken."""
-        token = self._read().get(connection, {}).get(field)
-        if token is None:
+    def get(self, connection: str, field: str, origin: str = "") -> str:
+        """Return a secret for the origin it was entered for; raises SecretMissing, KeyMissing or SealBroken.
+
+        The origin is sealed in with the secret: to write another one into the file does not open it.
+        """
+        kept = self._read().get(connection, {}).get(field)
+        if kept is None:
             raise SecretMissing(
                 f"connections/{connection}.yaml: secrets.{field}: nothing is kept yet; enter it with --secret-stdin "
                 f"or at the prompt, or name env:NAME or file:PATH"
             )
-        return self._box.open(connection, field, token)
+        if kept["origin"] != origin:
+            raise SecretMissing(f"the address of {connection} changed: enter its secret again ({field})")
+        return self._box.open(connection, _bound(field, origin), kept["sealed"])
 
-    def _read(self) -> dict[str, dict[str, str]]:
+    def _read(self) -> dict[str, dict[str, dict[str, str]]]:
         try:
             held = json.loads(self._path.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -62,11 +69,11 @@ class KeptSecrets:
         except ValueError as error:
             raise SecretMissing(f"{self._path} is damaged: bring it back, or enter the secrets again") from error
         connections = held.get("secrets") if isinstance(held, dict) else None
-        if not isinstance(connections, dict) or not all(isinstance(each, dict) for each in connections.values()):
+        if not isinstance(connections, dict) or not all(map(_is_whole, connections.values())):
             raise SecretMissing(f"{self._path} is damaged: bring it back, or enter the secrets again")
         return connections
 
-    def _write(self, sealed: Mapping[str, Mapping[str, str]]) -> None:
+    def _write(self, sealed: Mapping[str, Mapping[str, Mapping[str, str]]]) -> None:
         text = json.dumps({"schema": "usher.kept-secrets/1", "secrets": sealed}, indent=1, sort_keys=True)
         write_text(self._path, text + "\n", mode=0o600)
 
@@ -82,6 +89,26 @@ class KeptSecrets:
             os.close(lock)
 
 
+def origin_of(config: ConnectionConfig) -> str:
+    """Where the secrets of a connection may be sent: scheme, host and port of its address, empty without one."""
+    if config.url is None:
+        return ""
+    parts = urlsplit(config.url)
+    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
+    return f"{parts.scheme}://{(parts.hostname or '').lower()}:{port}"
+
+
+def _bound(field: str, origin: str) -> str:
+    return f"{field} for {origin}"
+
+
+def _is_whole(fields: object) -> bool:
+    return isinstance(fields, dict) and all(
+        isinstance(kept, dict) and isinstance(kept.get("origin"), str) and isinstance(kept.get("sealed"), str)
+        for kept in fields.values()
+    )
+
+
 class Secrets:
     """Resolves what `secrets:` of a connection names; call it with the connection's configuration."""
 
@@ -93,13 +120,13 @@ class Secrets:
 
     def __call__(self, config: ConnectionConfig) -> Mapping[str, str]:
         """Return name -> secret of a connection; raises SecretMissing with one line that says what to do."""
-        return {name: self._find(config.name, name, place) for name, place in config.secrets.items()}
+        return {name: self._find(config, name, place) for name, place in config.secrets.items()}
 
-    def _find(self, connection: str, name: str, place: str) -> str:
+    def _find(self, config: ConnectionConfig, name: str, place: str) -> str:
         if place == "kept":
-            return self._kept.get(connection, name)
+            return self._kept.get(config.name, name, origin_of(config))
         kind, _, rest = place.partition(":")
-        where = f"connections/{connection}.yaml: secrets.{name}"
+        where = f"connections/{config.name}.yaml: secrets.{name}"
         return self._from_environment(where, rest) if kind == "env" else self._from_file(where, rest)
 
     def _from_environment(self, where: str, variable: str) -> str:

@@ -12,7 +12,7 @@ from usher.domain.connection import ConnectionConfig
 from usher.domain.signing import sign, verify
 from usher.store.keys import KeyDamaged, KeyMissing, SealBroken, SecretBox, create_keys, open_keys, rotate_workspace_key
 from usher.store.privatefiles import ReadableByOthers
-from usher.store.secrets import KeptSecrets, SecretMissing, Secrets
+from usher.store.secrets import KeptSecrets, SecretMissing, Secrets, origin_of
 
 BOX = SecretBox("wsp_1", {"k1": bytes(32)})
 DIGEST = "sha256:" + "0" * 64
@@ -132,7 +132,7 @@ def test_a_sealed_secret_with_any_character_changed_does_not_open(position, shif
 
 
 def test_secrets_come_from_the_environment_a_file_or_our_own_store(workspace, kept):
-    kept.keep("okta", "token", "from store")
+    kept.keep("okta", "token", "from store", "https://o.example:443")
     (workspace / "pw").write_text("from file\n")
     (workspace / "pw").chmod(0o600)
     secrets = Secrets(workspace, kept, {"OKTA_LOGIN": "from env"})
@@ -174,6 +174,23 @@ def test_kept_secrets_are_sealed_on_disk_for_their_owner_alone(kept, tmp_path):
     assert json.loads(path.read_text())["secrets"] == {}
 
 
+@pytest.mark.parametrize(
+    "url", ["https://evil.example/scim", "https://o.example:8443", "https://o.example.evil.example", "http://localhost"]
+)
+def test_a_kept_secret_is_not_sent_to_another_address_than_it_was_entered_for(workspace, kept, tmp_path, url):
+    here = config(token="kept")
+    kept.keep("okta", "token", "hunter2", origin_of(here))
+    secrets = Secrets(workspace, kept, {})
+    assert secrets(here.model_copy(update={"url": "https://O.example/scim/v2"})) == {"token": "hunter2"}
+    moved = here.model_copy(update={"url": url})
+    with pytest.raises(SecretMissing, match="the address of okta changed: enter its secret again"):
+        secrets(moved)
+    path = tmp_path / "acme/data/secrets.json"
+    path.write_text(path.read_text().replace(origin_of(here), origin_of(moved)))
+    with pytest.raises(SealBroken):
+        secrets(moved)
+
+
 def test_secrets_that_are_kept_at_the_same_time_are_all_kept(kept):
     threads = [threading.Thread(target=kept.keep, args=(f"app{n}", "token", str(n))) for n in range(12)]
     for thread in threads:
@@ -183,7 +200,9 @@ def test_secrets_that_are_kept_at_the_same_time_are_all_kept(kept):
     assert [kept.get(f"app{n}", "token") for n in range(12)] == [str(n) for n in range(12)]
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"secrets": []}', '{"secrets": {"okta": 1}}'])
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"secrets": []}', '{"secrets": {"okta": 1}}', '{"secrets": {"okta": {"token": "x"}}}']
+)
 def test_a_damaged_store_is_never_overwritten(kept, tmp_path, text):
     path = tmp_path / "acme/data/secrets.json"
     path.parent.mkdir(parents=True)
