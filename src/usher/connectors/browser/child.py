@@ -21,10 +21,7 @@ from usher.connectors.browser.recipe import RecipeError, read_recipe
 from usher.connectors.browser.runner import Runner
 from usher.connectors.browser.session import Session
 from usher.connectors.browser.totp import BadSeed
-from usher.connectors.errors import AlreadyExists, ConnectorError, InDoubt, NotPermitted, Rejected
-
-SURE_AFTER_A_WRITE = (AlreadyExists, Rejected)
-"""Errors that are the console's own answer to a write; any other one after a write leaves its outcome unknown."""
+from usher.connectors.errors import ConnectorError, InDoubt, NotPermitted
 
 
 def _say(line: dict[str, Any]) -> None:
@@ -43,10 +40,11 @@ def _ask_leave(what: str) -> bool:
     return bool(answer) and json.loads(answer).get("leave") is True
 
 
-def _error(error: BaseException, *, wrote: bool) -> dict[str, Any]:
+def _error(error: BaseException, *, wrote: bool, refused: bool = False) -> dict[str, Any]:
+    """The last line of a job that failed; after a write only the console's own words say that nothing was done."""
     name, message = type(error).__name__, str(error)
     evidence = dict(error.evidence) if isinstance(error, ConnectorError) else {}
-    if wrote and not isinstance(error, SURE_AFTER_A_WRITE):
+    if wrote and not refused:
         name = "OutcomeUnknown"
     elif isinstance(error, PlaywrightError):
         name, message = "Transient", f"the browser failed: {message.splitlines()[0]}"
@@ -62,12 +60,14 @@ def work(job: Job) -> dict[str, Any]:
     pictures = Path(job.pictures) if job.pictures else None
     runner: Runner | None = None
     try:
-        with Session(job.chromium, job.base_url, recipe.origins, recipe.harmless_posts, pictures) as session:
+        with Session(
+            job.chromium, job.base_url, recipe.origins, recipe.harmless_posts, pictures, recipe.sockets
+        ) as session:
             session.secret_values = tuple(value for name, value in job.secrets.items() if name != "login" and value)
             runner = Runner(job, recipe, session, _ask_leave, _progress)
             return {"result": runner.run()}
     except (ConnectorError, NotPermitted, PlaywrightError) as error:
-        return _error(error, wrote=runner.wrote if runner else False)
+        return _error(error, wrote=bool(runner and runner.wrote), refused=bool(runner and runner.refused))
 
 
 def _refuse(message: str) -> int:

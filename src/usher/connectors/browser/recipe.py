@@ -155,6 +155,9 @@ class Recipe(Strict):
     """What closes dialogs that cover the console at first visits."""
     origins: tuple[str, ...] = ()
     """Other origins that the console needs (an identity provider, a host of its scripts)."""
+    sockets: tuple[str, ...] = ()
+    """Origins to which the console may open web sockets (`wss://app.example`); what they carry is not seen, so none is
+    open unless it is named here."""
     harmless_posts: tuple[str, ...] = ()
     """Paths to which the console posts without changing anything (searches, counters)."""
     roles: Literal["set", "none"] = "set"

@@ -48,6 +48,8 @@ class Runner:
         self.recipe = recipe
         self.session = session
         self.wrote = False
+        self.refused = False
+        """True once the page itself was read to refuse the write: the only proof that nothing was done."""
         self._ask_leave = ask_leave
         self._progress = progress
         self._actor = Actor(session, recipe, job.patience)
@@ -317,6 +319,7 @@ class Runner:
         for words, kind in ((self.recipe.refused.exists, AlreadyExists), (self.recipe.refused.rejected, Rejected)):
             for word in words:
                 if plain(word) in now and plain(word) not in page_before:
+                    self.refused = True
                     raise kind(f"{self._actor.line}: the console says {word!r}", evidence=self._evidence())
 
     def _prove(self, name: str, after: Sequence[Step], offset: int) -> None:

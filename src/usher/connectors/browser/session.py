@@ -42,15 +42,20 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{(parts.hostname or '').lower()}:{port}"
 
 
+def _socket_origin(url: str) -> str:
+    return origin_of("http" + url.removeprefix("ws")) if url.startswith("ws") else origin_of(url)
+
+
 class Gate:
     """Decides over every request: only named origins, and nothing that writes while `open` is False.
 
     `trespasses` lists what was refused; a job that finds one stops. `sent` and `answers` follow the write.
     """
 
-    def __init__(self, origins: Iterable[str], harmless: Iterable[str]) -> None:
+    def __init__(self, origins: Iterable[str], harmless: Iterable[str], sockets: Iterable[str] = ()) -> None:
         self._origins = frozenset(origin_of(origin) for origin in origins)
         self._harmless = frozenset(harmless)
+        self._sockets = frozenset(_socket_origin(socket) for socket in sockets)
         self.open = True
         self.trespasses: list[str] = []
         self.sent: list[str] = []
@@ -79,8 +84,8 @@ class Gate:
             route.abort("blockedbyclient")
 
     def handle_socket(self, socket: WebSocketRoute) -> None:
-        """Let a web socket through to a named origin."""
-        if origin_of("http" + socket.url.removeprefix("ws")) in self._origins:
+        """Let a web socket through only where the recipe names it: what it carries may write at any time, unseen."""
+        if _socket_origin(socket.url) in self._sockets:
             socket.connect_to_server()
         else:
             socket.close()
@@ -101,15 +106,22 @@ class Session:
     """A headless Chromium with one page; use it as a context manager."""
 
     def __init__(
-        self, chromium: str, base_url: str, origins: Iterable[str], harmless: Iterable[str], pictures: Path | None
+        self,
+        chromium: str,
+        base_url: str,
+        origins: Iterable[str],
+        harmless: Iterable[str],
+        pictures: Path | None,
+        sockets: Iterable[str] = (),
     ) -> None:
         self._chromium = chromium
         self._pictures = pictures
         self._count = 0
         self._prefix = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(3)}"
         allowed = [base_url, *origins]
-        self._hosts = {urlsplit(origin).hostname or "" for origin in allowed}
-        self.gate = Gate(allowed, harmless)
+        sockets = tuple(sockets)
+        self._hosts = {urlsplit(origin).hostname or "" for origin in (*allowed, *sockets)}
+        self.gate = Gate(allowed, harmless, sockets)
         self.secret_fields: list[Locator] = []
         self.secret_values: tuple[str, ...] = ()
         self.accepts: tuple[str, ...] = ()
