@@ -9,7 +9,9 @@ from typing import Any
 
 from usher.domain.canonical import digest
 
-PLAN_SCHEMA = "usher.plan/1"
+PLAN_SCHEMA = "usher.plan/2"
+FIRST_SCHEMA = "usher.plan/1"
+"""Plans of the first version carry no time, lane, secrecy or inverse; their digests were signed without those."""
 
 
 class Verb(StrEnum):
@@ -50,6 +52,18 @@ class PlanKind(StrEnum):
     JOIN = "join"
     MOVE = "move"
     LEAVE = "leave"
+
+
+class Lane(StrEnum):
+    """Which queue a plan's steps are in: urgent work overtakes bulk work under rate limits."""
+
+    URGENT = "urgent"
+    BULK = "bulk"
+
+    @property
+    def rank(self) -> int:
+        """What rows are claimed by: the lowest first."""
+        return 0 if self is Lane.URGENT else 1
 
 
 class PlanState(StrEnum):
@@ -174,10 +188,32 @@ class Plan:
     guard: Mapping[str, Any]
     steps: tuple[PlannedStep, ...]
     notes: tuple[str, ...] = ()
+    schema: str = PLAN_SCHEMA
+    act_at: str | None = None
+    """Not before this instant (UTC); None: as soon as it is approved and started."""
+    act_zone: str | None = None
+    """The zone in which people said that time."""
+    lane: Lane = Lane.BULK
+    confidential: bool = False
+    """Shown only to its requester and to those who must sign."""
+    emergency: bool = False
+    """A reversible cut-off that one operator began; a second one must agree within the time the rules give."""
+    undoes: str | None = None
+    """The run whose effects this plan takes back."""
 
     def document(self) -> dict[str, Any]:
         """The frozen form; its canonical JSON is what the digest covers."""
+        later = {
+            "schema": self.schema,
+            "act_at": self.act_at,
+            "act_zone": self.act_zone,
+            "lane": self.lane.value,
+            "confidential": self.confidential,
+            "emergency": self.emergency,
+            "undoes": self.undoes,
+        }
         return {
+            **({} if self.schema == FIRST_SCHEMA else later),
             "id": self.id,
             "workspace": self.workspace,
             "number": self.number,
@@ -199,13 +235,14 @@ class Plan:
     @property
     def digest(self) -> str:
         """`sha256:...` over the canonical form, naming the schema."""
-        return digest(PLAN_SCHEMA, self.document())
+        return digest(self.schema, self.document())
 
     @staticmethod
     def of(document: Mapping[str, Any]) -> Plan:
         """The plan of a stored document."""
-        values = dict(document)
+        values = {"schema": FIRST_SCHEMA, **document}
         values["kind"] = PlanKind(values["kind"])
+        values["lane"] = Lane(values.get("lane", Lane.BULK))
         values["needs"] = Needs(**values["needs"])
         values["steps"] = tuple(PlannedStep.of(step) for step in values["steps"])
         values["notes"] = tuple(values["notes"])

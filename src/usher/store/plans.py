@@ -32,6 +32,10 @@ class Plans(Repository):
             created_at=made.created_at,
             expires_at=made.expires_at,
             note=None,
+            act_at=made.act_at,
+            lane=made.lane.value,
+            confidential=made.confidential,
+            undoes=made.undoes,
         )
 
     def find(self, reference: str) -> Row | None:

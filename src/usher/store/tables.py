@@ -5,7 +5,19 @@ Instants are texts `YYYY-MM-DDTHH:MM:SS.mmmZ` (they sort), documents are JSON te
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+)
 
 metadata = MetaData(
     naming_convention={
@@ -36,6 +48,7 @@ operator = Table(
     Column("user_names", Text, nullable=False),
     Column("added_at", String, nullable=False),
     Column("revoked_at", String),
+    Column("email", String),
 )
 
 person = Table(
@@ -182,6 +195,10 @@ plan = Table(
     Column("created_at", String, nullable=False),
     Column("expires_at", String, nullable=False),
     Column("note", String),
+    Column("act_at", String),
+    Column("lane", String, nullable=False, server_default="bulk"),
+    Column("confidential", Boolean, nullable=False, server_default=false()),
+    Column("undoes", String, index=True),
 )
 
 approval = Table(
@@ -280,6 +297,7 @@ due = Table(
     Column("state", String, nullable=False),
     Column("fence", Integer),
     Column("claimed_at", String),
+    Column("lane", Integer, nullable=False, server_default="1"),
     Index("ix_due_state_at", "state", "at"),
 )
 

@@ -9,14 +9,18 @@ from sqlalchemy import Connection, insert, select
 from usher.domain.clock import Clock
 from usher.domain.ids import IdFactory
 from usher.store.accounts import Accounts
+from usher.store.answers import Answers
 from usher.store.dues import Dues
 from usher.store.findings import Findings
+from usher.store.health import Health
 from usher.store.leases import Leases
 from usher.store.ledgers import Ledgers
+from usher.store.notices import Notices
 from usher.store.operators import Operators
 from usher.store.people import People
 from usher.store.plans import Plans
 from usher.store.repository import Repository
+from usher.store.residuals import Residuals
 from usher.store.runs import Runs
 from usher.store.tables import configuration_version
 
@@ -38,6 +42,10 @@ class Unit:
     people: People = field(init=False)
     plans: Plans = field(init=False)
     runs: Runs = field(init=False)
+    residuals: Residuals = field(init=False)
+    notices: Notices = field(init=False)
+    health: Health = field(init=False)
+    answers: Answers = field(init=False)
 
     def __post_init__(self) -> None:
         shared = (self.connection, self.workspace, self.clock, self.ids)
@@ -50,6 +58,10 @@ class Unit:
         self.people = People(*shared)
         self.plans = Plans(*shared)
         self.runs = Runs(*shared)
+        self.residuals = Residuals(*shared)
+        self.notices = Notices(*shared)
+        self.health = Health(*shared)
+        self.answers = Answers(*shared)
 
     def keep_configuration(self, digest: str, document: str) -> None:
         """Keep an applied version of the configuration by its digest."""
