@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from usher.settings import Settings
     from usher.store.configuration import Configuration
     from usher.store.keys import Keys
+    from usher.store.secrets import KeptSecrets
 
 
 class WorkspaceOpener:
@@ -56,15 +57,27 @@ class WorkspaceOpener:
 
     def keep_secret(self, workspace_folder: Path, connection: str, field: str, value: str) -> None:
         """Encrypt a secret into the workspace's own store (source `kept`)."""
-        from usher.settings import Settings
         from usher.store.configuration import read_configuration
-        from usher.store.keys import open_keys
-        from usher.store.secrets import KeptSecrets, origin_of
+        from usher.store.secrets import origin_of
 
         configuration = read_configuration(workspace_folder)
-        keys = open_keys(configuration.id, Settings().keys_dir)
-        kept = KeptSecrets(workspace_folder / "data" / "secrets.json", keys.box())
+        kept = _kept_secrets(configuration)
         kept.keep(connection, field, value, origin_of(configuration.connections[connection]))
+
+    def forget_secrets(self, workspace_folder: Path, connection: str) -> None:
+        """Take every kept secret of a connection out of that store; there may be none."""
+        from usher.store.configuration import read_configuration
+
+        _kept_secrets(read_configuration(workspace_folder)).forget(connection)
+
+
+def _kept_secrets(configuration: Configuration) -> KeptSecrets:
+    from usher.settings import Settings
+    from usher.store.keys import open_keys
+    from usher.store.secrets import KeptSecrets
+
+    keys = open_keys(configuration.id, Settings().keys_dir)
+    return KeptSecrets(configuration.folder / "data" / "secrets.json", keys.box())
 
 
 def new_workspace_id(name: str) -> str:

@@ -16,6 +16,7 @@ from usher.connectors.person import PersonConnector
 from usher.domain.connection import ConnectionConfig
 from usher.domain.located import ConfigurationError, problems_of
 from usher.domain.profile import AppProfile
+from usher.services.disconnect import watched_again
 from usher.services.workspace import Refusal, Workspace
 from usher.store.configuration import write_connection
 from usher.store.yamlfiles import to_text, write_text
@@ -55,6 +56,8 @@ def connect(workspace: Workspace, config: ConnectionConfig, recipes: Iterable[st
         raise Refusal(
             f"a browser needs the recipe of its app, and there is none for {config.app!r}; known: {', '.join(names)}"
         )
+    with workspace.store.begin() as unit:
+        watched_again(unit, config.name)
     return write_connection(workspace.folder, config)
 
 

@@ -29,7 +29,8 @@ def correlate(workspace: Workspace) -> Decisions:
     when the source is read.
     """
     with workspace.store.begin() as unit:
-        everything = unit.accounts.all()
+        watched = workspace.connections.names()
+        everything = [row for row in unit.accounts.all() if row["connection"] in watched]
         rows = [row for row in everything if row["connection"] not in workspace.people_from]
         sources = [row for row in everything if row["connection"] in workspace.people_from]
         links = {row["account_id"]: row for row in unit.accounts.links()}

@@ -93,7 +93,9 @@ def _in_order(draft: Draft, names: Iterable[str]) -> list[str]:
 
 
 def _accounts(draft: Draft, unit: Unit) -> list[Row]:
-    return [row for row in unit.accounts.linked(draft.person.id) if row["ended_at"] is None]
+    watched = draft.workspace.connections.names()
+    rows = unit.accounts.linked(draft.person.id)
+    return [row for row in rows if row["ended_at"] is None and row["connection"] in watched]
 
 
 def _open(

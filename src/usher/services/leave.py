@@ -17,6 +17,7 @@ def draft_leave(draft: Draft, unit: Unit, asked_by: str) -> None:
     Accounts that are only proposals are named in the notes and never touched: a leaver step needs a link.
     """
     rows = [row for row in unit.accounts.linked(draft.person.id) if row["ended_at"] is None]
+    _note_unwatched(draft, rows)
     rows = [row for row in rows if _part(draft, row) in ORDER]
     first: list[PlannedStep] = []
     for row in sorted(rows, key=lambda one: (ORDER[_part(draft, one)], one["connection"], one["id"])):
@@ -28,7 +29,19 @@ def draft_leave(draft: Draft, unit: Unit, asked_by: str) -> None:
 
 
 def _part(draft: Draft, row: Row) -> str:
+    """The part of an account's app in the company; none where its connection was removed."""
+    if row["connection"] not in draft.workspace.connections.names():
+        return ""
     return draft.workspace.connections.config(row["connection"]).part
+
+
+def _note_unwatched(draft: Draft, rows: list[Row]) -> None:
+    for row in rows:
+        if row["connection"] not in draft.workspace.connections.names() and account_of(row).state.can_sign_in:
+            draft.notes.append(
+                f"{row['connection']} is not connected any more: {row['user_name']} was on there when last seen "
+                f"({row['last_seen']}); nobody switches it off by this plan"
+            )
 
 
 def _close(draft: Draft, row: Row, asked_by: str, first: list[PlannedStep]) -> PlannedStep | None:

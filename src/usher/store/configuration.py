@@ -149,6 +149,11 @@ def write_connection(folder: Path, config: ConnectionConfig) -> Path:
     return path
 
 
+def remove_connection(folder: Path, name: str) -> None:
+    """Take `connections/NAME.yaml` away; the store keeps what it said in the versions that were applied."""
+    (folder / "connections" / f"{name}.yaml").unlink()
+
+
 _MODELS: Mapping[str, type[BaseModel]] = {
     MAIN_FILE: MainFile,
     "connections": ConnectionConfig,

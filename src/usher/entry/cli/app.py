@@ -10,7 +10,7 @@ import typer
 from usher import __version__
 from usher.entry.cli import (
     apps,
-    connections,
+    connection_changes,
     demo,
     findings,
     ledger,
@@ -98,7 +98,7 @@ app.command(
     epilog=examples("usher init acme --zone Europe/Berlin", json="init/1"),
 )(setting_up.init)
 app.add_typer(operators.app, name="operator", short_help="The people who act, each with a key.")
-app.add_typer(connections.app, name="connect", short_help="How usher reaches each app.")
+app.add_typer(connection_changes.app, name="connect", short_help="How usher reaches each app.")
 app.add_typer(apps.app, name="app", short_help="What usher knows of apps; any app by a person.")
 app.add_typer(policies.app, name="policy", short_help="What each kind of person shall have.")
 

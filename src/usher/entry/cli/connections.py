@@ -31,7 +31,7 @@ app = typer.Typer(
         "usher connect check okta",
     ),
 )
-RESERVED = ("add", "list", "check")
+RESERVED = ("add", "list", "check", "secret", "remove")
 
 
 @app.command(

@@ -30,6 +30,10 @@ class Opener(Protocol):
         """Encrypt a secret into the workspace's own store (source `kept`)."""
         ...
 
+    def forget_secrets(self, workspace_folder: Path, connection: str) -> None:
+        """Take every kept secret of a connection out of that store; there may be none."""
+        ...
+
 
 @dataclass(slots=True)
 class Context:
