@@ -52,6 +52,7 @@ class PlanKind(StrEnum):
     JOIN = "join"
     MOVE = "move"
     LEAVE = "leave"
+    UNDO = "undo"
 
 
 class Lane(StrEnum):

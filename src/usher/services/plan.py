@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from usher.domain.clock import to_text
 from usher.domain.person import Person, Standing
@@ -15,6 +16,7 @@ from usher.services.leave import draft_leave
 from usher.services.operators import REQUEST, Acting
 from usher.services.sources import people
 from usher.services.workspace import Refusal, Workspace
+from usher.store.repository import Row
 from usher.store.unit import Unit
 
 ANSWERS = {PlanKind.LEAVE: "leaver", PlanKind.JOIN: "joiner", PlanKind.MOVE: "mover"}
@@ -45,38 +47,56 @@ def make_plan(workspace: Workspace, kind: PlanKind, text: str, by: Acting, reaso
         _draft(draft, unit, kind, reason or (f"signal of {signal['source']}" if signal else "request"), by)
         if not draft.steps:
             raise Refusal(f"there is nothing to do: {person.label} is as the {kind.value} asks; {_noted(draft)}")
-        basis = (signal["source"],) if signal else ()
-        verdict = judge_steps(workspace, unit, draft.steps, None, basis=basis)
-        created = workspace.clock.now()
-        plan = Plan(
-            id=workspace.ids.new("pln"),
-            workspace=workspace.name,
-            number=unit.plans.next_number(),
-            kind=kind,
-            person=person.id,
-            person_name=person.label,
-            requested_by=by.id,
-            reason=reason,
-            signal=signal["id"] if signal else None,
-            created_at=to_text(created),
-            expires_at=to_text(created + timedelta(hours=workspace.rules.plan_valid_hours)),
-            configuration=workspace.configuration,
-            needs=_needs(workspace, unit, draft.steps, bool(signal)),
-            guard=verdict.document(),
-            steps=tuple(draft.steps),
-            notes=tuple(draft.notes),
-        )
-        state = PlanState.PROPOSED if verdict.allowed else PlanState.HELD
-        unit.plans.add_plan(plan, by.sign(plan.digest, REQUEST), state)
-        if state is PlanState.HELD:
-            rows = (*verdict.refused, *verdict.held)
-            why = "; ".join(dict.fromkeys(reason for row in rows for reason in row.reasons))
-            unit.plans.set_state(plan.id, state, why)
-        if signal and state is PlanState.PROPOSED:
-            unit.findings.answer_signal(signal["id"], plan.id)
-        detail = {"digest": plan.digest, "kind": kind.value, "steps": len(plan.steps), "guard": verdict.allowed}
-        unit.ledger.append("plan:plan:propose", (plan.id, person.id, by.id), detail)
-        return plan
+        return freeze(workspace, unit, draft, kind, by, reason, signal)
+
+
+def freeze(
+    workspace: Workspace,
+    unit: Unit,
+    draft: Draft,
+    kind: PlanKind,
+    by: Acting,
+    reason: str,
+    signal: Row | None = None,
+    **more: Any,
+) -> Plan:
+    """Judge drafted steps, freeze them into a plan, sign it as its requester and keep it, proposed or held.
+
+    `more` are further fields of the plan, such as its time or the run that it undoes.
+    """
+    basis = (signal["source"],) if signal else ()
+    verdict = judge_steps(workspace, unit, draft.steps, None, basis=basis)
+    created = workspace.clock.now()
+    plan = Plan(
+        id=workspace.ids.new("pln"),
+        workspace=workspace.name,
+        number=unit.plans.next_number(),
+        kind=kind,
+        person=draft.person.id,
+        person_name=draft.person.label,
+        requested_by=by.id,
+        reason=reason,
+        signal=signal["id"] if signal else None,
+        created_at=to_text(created),
+        expires_at=to_text(created + timedelta(hours=workspace.rules.plan_valid_hours)),
+        configuration=workspace.configuration,
+        needs=_needs(workspace, unit, draft.steps, bool(signal)),
+        guard=verdict.document(),
+        steps=tuple(draft.steps),
+        notes=tuple(draft.notes),
+        **more,
+    )
+    state = PlanState.PROPOSED if verdict.allowed else PlanState.HELD
+    unit.plans.add_plan(plan, by.sign(plan.digest, REQUEST), state)
+    if state is PlanState.HELD:
+        rows = (*verdict.refused, *verdict.held)
+        why = "; ".join(dict.fromkeys(reason for row in rows for reason in row.reasons))
+        unit.plans.set_state(plan.id, state, why)
+    if signal and state is PlanState.PROPOSED:
+        unit.findings.answer_signal(signal["id"], plan.id)
+    detail = {"digest": plan.digest, "kind": kind.value, "steps": len(plan.steps), "guard": verdict.allowed}
+    unit.ledger.append("plan:plan:propose", (plan.id, draft.person.id, by.id), detail)
+    return plan
 
 
 def _draft(draft: Draft, unit: Unit, kind: PlanKind, asked: str, by: Acting) -> None:
