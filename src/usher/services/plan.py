@@ -7,12 +7,13 @@ from typing import Any
 
 from usher.domain.clock import to_text
 from usher.domain.person import Person, Standing
-from usher.domain.plan import Needs, Plan, PlanKind, PlannedStep, PlanState
+from usher.domain.plan import Plan, PlanKind, PlanState
 from usher.domain.policy import Assignments, evaluate
 from usher.services.drafting import Draft
 from usher.services.join import draft_join, draft_move
 from usher.services.judge import judge_steps
 from usher.services.leave import draft_leave
+from usher.services.needs import needs_of
 from usher.services.operators import REQUEST, Acting
 from usher.services.sources import people
 from usher.services.workspace import Refusal, Workspace
@@ -80,7 +81,14 @@ def freeze(
         created_at=to_text(created),
         expires_at=to_text(created + timedelta(hours=workspace.rules.plan_valid_hours)),
         configuration=workspace.configuration,
-        needs=_needs(workspace, unit, draft.steps, bool(signal)),
+        needs=needs_of(
+            workspace,
+            unit,
+            draft.steps,
+            from_signal=bool(signal),
+            confidential=bool(more.get("confidential")),
+            emergency=bool(more.get("emergency")),
+        ),
         guard=verdict.document(),
         steps=tuple(draft.steps),
         notes=tuple(draft.notes),
@@ -134,25 +142,6 @@ def _signal(unit: Unit, person: Person, kind: PlanKind, workspace: Workspace) ->
     if newest is None or newest["plan_id"] is not None or (newest["true_at"] or "") > workspace.now():
         return None
     return newest if newest["kind"] == ANSWERS[kind] else None
-
-
-def _needs(workspace: Workspace, unit: Unit, steps: list[PlannedStep], from_signal: bool) -> Needs:
-    owners: dict[str, str] = {}
-    for step in steps:
-        name = workspace.connections.config(step.connection).owner
-        row = unit.operators.named(name)
-        if row is None or row["revoked_at"]:
-            raise Refusal(
-                f"connections/{step.connection}.yaml: owner: expected an operator, got {name!r}; "
-                f"add one with: usher operator add {name}"
-            )
-        owners[step.connection] = row["id"]
-    if workspace.rules.single_operator:
-        return Needs(quorum=1, owners=owners, why="single_operator: true", single=True)
-    if from_signal:
-        return Needs(quorum=workspace.rules.quorum_signal, owners=owners, why="a source's signal asked for it")
-    others = workspace.rules.quorum_request - 1
-    return Needs(quorum=others, owners=owners, why="a person asked for it, another must agree")
 
 
 def _noted(draft: Draft) -> str:
