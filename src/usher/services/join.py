@@ -24,7 +24,7 @@ ACCOUNT_FIELDS = (*FIELDS, "email")
 def draft_join(draft: Draft, unit: Unit, assignments: Assignments) -> None:
     """Make the accounts that policy wants and does not find, then what they shall hold; the directory comes first."""
     for connection in _in_order(draft, assignments.connections()):
-        _head_room(draft, unit, connection, assignments.entitlements(connection))
+        head_room(draft, unit, connection, assignments.entitlements(connection))
     first: list[PlannedStep] = []
     for connection in _in_order(draft, assignments.connections()):
         is_directory = draft.workspace.connections.config(connection).part == "idp"
@@ -223,7 +223,7 @@ def _cite(assignments: Assignments, connection: str, entitlement: str) -> str:
     return found.cite if found else ""
 
 
-def _head_room(draft: Draft, unit: Unit, connection: str, entitlements: frozenset[str]) -> None:
+def head_room(draft: Draft, unit: Unit, connection: str, entitlements: frozenset[str]) -> None:
     """Say before anything is planned where a module has no paid seat left."""
     contract = draft.workspace.contracts.get(connection)
     if contract is None:

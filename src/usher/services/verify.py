@@ -8,7 +8,7 @@ from usher.domain.account import Account
 from usher.domain.expect import differences, seen
 from usher.domain.plan import PlannedStep, Verb
 from usher.domain.step import DueKind, StepState
-from usher.services import park, run
+from usher.services import park, run, undo
 from usher.services.act import back_off
 from usher.services.look import Sight, disagreement, is_ours, look, sight_in
 from usher.services.task import reopen_task
@@ -141,6 +141,7 @@ def _verified(workspace: Workspace, unit: Unit, row: Row, planned: PlannedStep, 
         unit.runs.set_task(task["id"], closed_at=unit.runs.now())
     unit.dues.drop(row["id"], DueKind.ACT, DueKind.SETTLE, DueKind.VERIFY, DueKind.WATCH)
     _observe(unit, planned, sight.account)
+    undo.taken_back(unit, row)
     for number, seconds in enumerate(workspace.watch_seconds, 1):
         detail = {"last": number == len(workspace.watch_seconds), "tries": 0}
         unit.dues.put(DueKind.WATCH, row["id"], row["connection"], unit.dues.later(seconds), detail)
@@ -181,17 +182,19 @@ def watch(workspace: Workspace, step_id: str, *, last: bool, tries: int) -> None
     """Look again at a verified step: still so closes it at the last look, not so is a finding."""
     with workspace.store.read() as unit:
         row = unit.runs.step(step_id)
+        being_undone = row is not None and undo.under_way(unit, row["run_id"])
     if row is None or row["state"] != StepState.VERIFIED.value:
+        return
+    if being_undone:
+        _watch_later(workspace, row, last, tries, None)
         return
     planned = PlannedStep.of(load(row["document"]))
     workspace.reach("before watch")
     sight, failure = _look(workspace, row, planned)
+    if sight is None:
+        _watch_later(workspace, row, last, tries, _wait(failure))
+        return
     with workspace.store.begin() as unit:
-        if sight is None:
-            detail = {"last": last, "tries": tries + 1}
-            at = unit.dues.later(_wait(failure) or back_off(tries))
-            unit.dues.put(DueKind.WATCH, row["id"], row["connection"], at, detail)
-            return
         now = unit.runs.step(row["id"])
         if now is None or now["state"] != row["state"]:
             return
@@ -210,3 +213,10 @@ def watch(workspace: Workspace, step_id: str, *, last: bool, tries: int) -> None
             unit.ledger.append("step:step:close", (row["id"],), {"saw": seen(sight.account)})
             run.refresh(unit, row["run_id"])
     workspace.reach("after watch")
+
+
+def _watch_later(workspace: Workspace, row: Row, last: bool, tries: int, wait: float | None) -> None:
+    """Look again later, because the app did not answer or because the step is just being taken back."""
+    with workspace.store.begin() as unit:
+        at = unit.dues.later(wait or back_off(tries))
+        unit.dues.put(DueKind.WATCH, row["id"], row["connection"], at, {"last": last, "tries": tries + 1})

@@ -88,6 +88,13 @@ class Accounts(Repository):
         self._grants(id, seen.entitlements)
         return id
 
+    def grants_ended_since(self, account_id: str, at: str) -> list[str]:
+        """Entitlements that an account held at an instant and has lost since."""
+        wanted = select(account_grant.c.entitlement).where(
+            account_grant.c.account_id == account_id, account_grant.c.first_seen <= at, account_grant.c.ended_at > at
+        )
+        return list(self.connection.execute(wanted).scalars())
+
     def _grants(self, account_id: str, entitlements: frozenset[str]) -> None:
         wanted = select(account_grant).where(
             account_grant.c.account_id == account_id, account_grant.c.ended_at.is_(None)

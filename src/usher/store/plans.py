@@ -53,6 +53,10 @@ class Plans(Repository):
         """A person's plans, oldest first."""
         return self.rows(select(plan).where(plan.c.person_id == person_id).order_by(plan.c.number))
 
+    def undoing(self, run_id: str) -> list[Row]:
+        """The plans that take a run back, oldest first."""
+        return self.rows(select(plan).where(plan.c.undoes == run_id).order_by(plan.c.number))
+
     def set_state(self, id: str, state: PlanState, note: str | None = None) -> None:
         """Move a plan on."""
         self.set(plan, id, state=state.value, note=note)

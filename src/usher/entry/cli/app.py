@@ -24,6 +24,7 @@ from usher.entry.cli import (
     seals,
     setting_up,
     tasks,
+    undoing,
     workers,
 )
 from usher.entry.cli.context import Context
@@ -152,6 +153,14 @@ app.command(
     short_help="Carry out an approved plan, each step proven.",
     epilog=examples("usher run 1", "usher run 1 --no-wait", json="run/1"),
 )(runs.run)
+app.command(
+    short_help="Propose what takes a run back.",
+    epilog=examples(
+        "usher undo 3 --reason 'wrong Ann' --as olga --key file:~/olga.key",
+        "usher undo 3 --app wiki --reason 'she needs it until May' --as olga --key file:~/olga.key",
+        json="plan/1",
+    ),
+)(undoing.undo)
 app.command(
     short_help="How far each run is.",
     epilog=examples("usher runs", "usher runs 1", json="runs/1, and for one run usher.run/1"),

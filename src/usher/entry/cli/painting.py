@@ -50,7 +50,7 @@ def paint_plan(screen: Console, plan: Document) -> None:
         screen.print(f"\nNext: usher run {plan['number']}")
 
 
-_VERBS = {"leave": "leaves", "join": "joins", "move": "moves"}
+_VERBS = {"leave": "leaves", "join": "joins", "move": "moves", "undo": "gets back what a run took"}
 
 
 def _signal(signal: Document | None) -> str | None:
