@@ -28,7 +28,7 @@ class WorkspaceOpener:
         from usher.services.workspace import Refusal
         from usher.settings import Settings
         from usher.store.configuration import read_configuration
-        from usher.store.keys import open_keys
+        from usher.store.keys import open_keys_or_sealed
 
         settings = Settings()
         home = _find(folder or settings.workspace)
@@ -36,7 +36,23 @@ class WorkspaceOpener:
             where = folder or settings.workspace or Path.cwd()
             raise Refusal(f"{where} is not a workspace: make one with usher init, or name it with --workspace FOLDER")
         configuration = read_configuration(home)
-        return build(configuration, open_keys(configuration.id, settings.keys_dir), settings)
+        return build(configuration, open_keys_or_sealed(configuration.id, settings.keys_dir), settings)
+
+    def open_copy(self, folder: Path) -> Workspace:
+        """Open a workspace that is being restored, with the SQLite file in its folder, whatever the settings name."""
+        from usher.settings import Settings
+        from usher.store.configuration import read_configuration
+        from usher.store.keys import open_keys_or_sealed
+
+        settings = Settings().model_copy(update={"database_url": None, "engine_url": None})
+        configuration = read_configuration(folder)
+        return build(configuration, open_keys_or_sealed(configuration.id, settings.keys_dir), settings)
+
+    def database_url(self) -> str | None:
+        """The database that the settings name for a workspace; None: the SQLite file in its folder."""
+        from usher.settings import Settings
+
+        return Settings().database_url
 
     def init(self, folder: Path, name: str, zone: str) -> Path:
         """Make a workspace with its keys, or the missing keys of one that has none yet; returns the keys' folder."""
@@ -159,6 +175,7 @@ def build(configuration: Configuration, keys: Keys, settings: Settings) -> Works
         watch_seconds=settings.watch_seconds,
         engine_url=settings.engine_url,
         reconfigured=Watch(configuration).changed,
+        missing_keys=keys.missing or kept.missing_key(),
     )
 
 

@@ -17,17 +17,21 @@ from usher.domain.ledger.leaf import Detail
 from usher.domain.ledger.tree import Frontier, leaf_hash
 from usher.domain.ledger.verify import Problem, Report, What, verify
 from usher.domain.signing import key_id
-from usher.services.workspace import Workspace
+from usher.services.workspace import Refusal, Workspace
 
+LEFT_BEHIND = "heads-left-*.jsonl"
+"""Exported heads of a history that a restore left: kept, because they prove that there was one."""
 LONGEST_HEAD = 4096
 """Bytes of the end of the exported heads in which the last of them lies."""
 
 
 def sequence(workspace: Workspace) -> SignedHead | None:
-    """Index every waiting leaf, sign the new head and export it; None where nothing is new.
+    """Index every waiting leaf, sign the new head and export it; None where nothing is new, or the key is not here.
 
     Leaves are durable since their own transaction; this only orders and signs them.
     """
+    if not workspace.ledger_key:
+        return None  # whatever happened stays written down, and is signed once the key is back
     with workspace.store.read() as unit:
         waiting, signed_to = unit.ledger.unsequenced(), unit.ledger.edge()[0]
     if not waiting:
@@ -109,6 +113,34 @@ def _drop_torn_line(file: BinaryIO) -> None:
         file.truncate(start + tail.rfind(b"\n") + 1)
 
 
+def set_aside(folder: Path, kept: list[SignedHead], name: str) -> Path | None:
+    """Keep the exported heads under another name and go on with `kept` alone; None where nothing is exported yet.
+
+    The copy is durable before anything is taken away, and doing it twice does no harm.
+    """
+    path, aside = folder / HEADS_FILE, folder / name
+    with _one_exporter(folder):
+        if not path.exists():
+            return None
+        _write_durably(aside, path.read_bytes())
+        _write_durably(path, b"".join(head_line(signed) for signed in kept))
+    return aside
+
+
+def _write_durably(path: Path, data: bytes) -> None:
+    half = path.with_name(f".{path.name}.{os.getpid()}")
+    with half.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    half.replace(path)
+
+
+def all_exported_heads(folder: Path) -> list[SignedHead]:
+    """The exported heads of a folder, and those of every history that a restore left."""
+    return [one for path in (folder / HEADS_FILE, *sorted(folder.glob(LEFT_BEHIND))) for one in exported_heads(path)]
+
+
 def exported_heads(path: Path) -> list[SignedHead]:
     """The heads of an exported file (JSON lines, or one JSON document); raises BadHead naming what is wrong."""
     if not path.exists():
@@ -125,8 +157,16 @@ def verify_ledger(workspace: Workspace, heads: list[SignedHead], public_key: str
         found = unit.ledger.read_for_proof()
     problems = [Problem(What.MALFORMED, index, why) for index, why in found.unreadable]
     stored = list(_readable(found.heads, problems))
-    report = verify(found.leaves, found.details, stored, public_key or workspace.ledger_public_key, heads)
+    key = public_key or workspace.ledger_public_key
+    if not key:
+        raise Refusal(f"the ledger's key is not here ({workspace.missing_keys}): give --key with the public key")
+    report = verify(found.leaves, found.details, stored, key, heads)
     return replace(report, problems=(*problems, *report.problems))
+
+
+def stored_heads(documents: list[dict[str, Any]]) -> list[SignedHead]:
+    """The heads of a database, without those that cannot be read."""
+    return list(_readable(documents, []))
 
 
 def _readable(documents: list[dict[str, Any]], problems: list[Problem]) -> Iterator[SignedHead]:

@@ -8,6 +8,7 @@ from usher.domain.clock import to_text
 from usher.domain.step import DueKind, StepState
 from usher.services import park, run
 from usher.services.act import adopt_crash
+from usher.services.seal import seal_without_keys
 from usher.services.workspace import Workspace
 from usher.store.unit import Unit
 
@@ -18,8 +19,9 @@ ASK_AFTER_HOURS = 72
 def recover(workspace: Workspace) -> int:
     """Make due again whatever an ended worker left: intents without an outcome are looked at, never sent again.
 
-    Returns how many steps were taken up. Needs the lease.
+    Returns how many steps were taken up. Needs the lease. A worker that misses a key of the workspace starts sealed.
     """
+    seal_without_keys(workspace)
     taken = 0
     with workspace.store.begin() as unit:
         unit.dues.take_back()

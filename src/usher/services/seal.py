@@ -2,24 +2,66 @@
 
 from __future__ import annotations
 
+from usher.domain.ledger.restores import RESTORE_EVENT
 from usher.services.operators import Acting
 from usher.services.workspace import Refusal, Workspace
+from usher.store.repository import Row
+from usher.store.unit import Unit
+
+SET, LIFTED = "workspace:seal:set", "workspace:seal:lift"
+BY_USHER = "usher"
 
 
 def seal(workspace: Workspace, by: Acting, reason: str) -> None:
     """No effect begins after this; calls in flight may end and are recorded, and nothing follows them."""
-    _set(workspace, by, reason, sealed=True)
-
-
-def unseal(workspace: Workspace, by: Acting, reason: str) -> None:
-    """Effects may begin again; waiting steps go on by themselves."""
-    _set(workspace, by, reason, sealed=False)
-
-
-def _set(workspace: Workspace, by: Acting, reason: str, *, sealed: bool) -> None:
     with workspace.store.begin() as unit:
-        if (unit.leases.sealed() is not None) == sealed:
-            raise Refusal("the workspace is sealed already" if sealed else "the workspace is not sealed")
-        unit.leases.set_seal(sealed=sealed, by=by.row["name"], reason=reason)
-        event = "workspace:seal:set" if sealed else "workspace:seal:lift"
-        unit.ledger.append(event, (by.id,), {"by": by.row["name"], "reason": reason})
+        if unit.leases.sealed() is not None:
+            raise Refusal("the workspace is sealed already")
+        unit.leases.set_seal(sealed=True, by=by.row["name"], reason=reason)
+        unit.ledger.append(SET, (by.id,), {"by": by.row["name"], "reason": reason})
+
+
+def seal_without_keys(workspace: Workspace) -> None:
+    """A worker that misses a key of the workspace starts sealed: it reads what it can, and begins no effect."""
+    if not workspace.missing_keys:
+        return
+    with workspace.store.begin() as unit:
+        if unit.leases.sealed() is None:
+            reason = f"a key is missing: {workspace.missing_keys}"
+            unit.leases.set_seal(sealed=True, by=BY_USHER, reason=reason)
+            unit.ledger.append(SET, (), {"by": BY_USHER, "reason": reason})
+
+
+def unseal(workspace: Workspace, by: Acting, reason: str, *, anyway: bool = False) -> None:
+    """Effects may begin again; waiting steps go on by themselves.
+
+    Refusal while a key of the workspace is missing, and after a restore until every connection has been read since.
+    `anyway` lifts the seal although some could not be read; the ledger names them.
+    """
+    if workspace.missing_keys:
+        raise Refusal(f"the seal cannot be lifted: {workspace.missing_keys}")
+    with workspace.store.begin() as unit:
+        if unit.leases.sealed() is None:
+            raise Refusal("the workspace is not sealed")
+        unread = not_read_since_restore(workspace, unit)
+        if unread and not anyway:
+            raise Refusal(
+                f"the workspace was restored and {', '.join(unread)} not read completely since: read first, with "
+                f"usher observe {' '.join(unread)}; an app that is gone for good: --anyway"
+            )
+        unit.leases.set_seal(sealed=False, by=by.row["name"], reason=reason)
+        more = {"not_read": list(unread)} if unread else {}
+        unit.ledger.append(LIFTED, (by.id,), {"by": by.row["name"], "reason": reason, **more})
+
+
+def not_read_since_restore(workspace: Workspace, unit: Unit) -> tuple[str, ...]:
+    """The connections without a complete reading that began after a restore whose seal was not lifted yet."""
+    newest = unit.ledger.newest(RESTORE_EVENT, LIFTED)
+    if newest is None or newest["event"] != RESTORE_EVENT:
+        return ()
+    return tuple(name for name in workspace.connections.names() if not _read_after(unit, name, newest))
+
+
+def _read_after(unit: Unit, name: str, restored: Row) -> bool:
+    last = unit.accounts.last_snapshot(name, complete=True)
+    return last is not None and bool(last["started_at"] >= restored["at"])

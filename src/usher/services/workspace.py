@@ -53,6 +53,8 @@ class Workspace:
     engine_url: str | None = field(default=None, repr=False)
     watch_seconds: tuple[float, ...] = WATCH_SECONDS
     reach: Reach = no_reach
+    missing_keys: str | None = None
+    """Which key is not where it should be; such a workspace can be read, and starts sealed."""
     reconfigured: Callable[[], bool] = unchanged
     """True once the files say something else than what this workspace was opened with, and are right."""
 

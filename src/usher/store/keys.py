@@ -40,17 +40,21 @@ class SealBroken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The keys of one workspace; the first of `workspace_keys` (id -> 32 bytes) seals, every one opens."""
+    """The keys of one workspace; the first of `workspace_keys` (id -> 32 bytes) seals, every one opens.
+
+    `missing` says which file is not here: then there are no keys of that kind, and the workspace starts sealed.
+    """
 
     workspace_id: str
     folder: Path
     workspace_keys: Mapping[str, bytes] = field(repr=False)
     ledger_key: str = field(repr=False)
+    missing: str | None = None
 
     @property
     def ledger_public_key(self) -> str:
-        """The key with which anybody verifies the heads of the ledger."""
-        return public_of(self.ledger_key)
+        """The key with which anybody verifies the heads of the ledger; empty where the key is missing."""
+        return public_of(self.ledger_key) if self.ledger_key else ""
 
     def box(self) -> SecretBox:
         """Return the box that seals and opens secrets with these keys."""
@@ -77,13 +81,29 @@ def create_keys(workspace_id: str, folder: Path | None = None) -> Keys:
 def open_keys(workspace_id: str, folder: Path | None = None) -> Keys:
     """Read the keys of a workspace; raises KeyMissing, KeyDamaged or ReadableByOthers."""
     place = key_folder(workspace_id, folder)
+    ledger_key = _signing_key(place)
+    return Keys(workspace_id, place, _from_json(_read(place, WORKSPACE_KEYS), place / WORKSPACE_KEYS), ledger_key)
+
+
+def _signing_key(place: Path) -> str:
     ledger_key = _read(place, LEDGER_KEY).strip()
-    keys = _from_json(_read(place, WORKSPACE_KEYS), place / WORKSPACE_KEYS)
     try:
         public_of(ledger_key)
     except ValueError as error:
         raise KeyDamaged(f"{place / LEDGER_KEY}: {error}") from error
-    return Keys(workspace_id, place, keys, ledger_key)
+    return ledger_key
+
+
+def open_keys_or_sealed(workspace_id: str, folder: Path | None = None) -> Keys:
+    """Read whatever keys are here; `missing` says what to do about one that is not. Raises the rest of `open_keys`."""
+    try:
+        return open_keys(workspace_id, folder)
+    except KeyMissing as error:
+        missing, place = str(error), key_folder(workspace_id, folder)
+    path = place / WORKSPACE_KEYS
+    sealing = _from_json(_read(place, WORKSPACE_KEYS), path) if path.is_file() else {}
+    signing = _signing_key(place) if (place / LEDGER_KEY).is_file() else ""
+    return Keys(workspace_id, place, sealing, signing, missing)
 
 
 def rotate_workspace_key(workspace_id: str, folder: Path | None = None) -> Keys:
@@ -102,6 +122,8 @@ class SecretBox:
 
     def seal(self, connection: str, field: str, text: str) -> str:
         """Return a token `usher-sealed-1:KEY ID:BASE64` that tells nothing but the length of the text."""
+        if not self._keys:
+            raise KeyMissing("the workspace's key is not here: bring it back before a secret is kept")
         key_id, key = next(iter(self._keys.items()))
         nonce = secrets.token_bytes(_NONCE_BYTES)
         sealed = AESGCM(key).encrypt(nonce, text.encode(), self._place(connection, field, key_id))
@@ -126,6 +148,10 @@ class SecretBox:
             return opened.decode()
         except (InvalidTag, ValueError) as error:
             raise SealBroken(f"{where} was changed, or was sealed for another place") from error
+
+    def has_key_of(self, token: str) -> bool:
+        """True where the key that sealed this text is here; says nothing about whether it opens."""
+        return token.split(":")[1:2] in [[key_id] for key_id in self._keys]
 
     def _place(self, connection: str, field: str, key_id: str) -> bytes:
         """Return the associated data, so that a token that is moved elsewhere does not open."""

@@ -114,6 +114,11 @@ class Ledgers(Repository):
         found = self.rows(select(ledger_head).order_by(ledger_head.c.size))
         return [load(row["document"]) for row in found]
 
+    def newest(self, *events: str) -> Row | None:
+        """The newest leaf of any of these events, with or without an index."""
+        wanted = select(ledger_leaf).where(ledger_leaf.c.event.in_(events)).order_by(ledger_leaf.c.id.desc()).limit(1)
+        return self.row(wanted)
+
     def about(self, id: str, limit: int = 200) -> list[Row]:
         """Events that name an id, oldest first, with their details where they were not erased."""
         wanted = (

@@ -61,6 +61,23 @@ class KeptSecrets:
             raise SecretMissing(f"the address of {connection} changed: enter its secret again ({field})")
         return self._box.open(connection, _bound(field, origin), kept["sealed"])
 
+    def missing_key(self) -> str | None:
+        """Say which kept secrets were sealed with a key that is not here, None where every key is."""
+        try:
+            sealed = self._read()
+        except SecretMissing:
+            return None  # said where the secret is needed
+        closed = [name for name, fields in sealed.items() if not all(self._has_key(kept) for kept in fields.values())]
+        if not closed:
+            return None
+        return (
+            f"the secrets of {', '.join(sorted(closed))} were sealed with a workspace key that is not here; "
+            f"bring it back from where it is kept"
+        )
+
+    def _has_key(self, kept: Mapping[str, str]) -> bool:
+        return self._box.has_key_of(kept["sealed"])
+
     def _read(self) -> dict[str, dict[str, dict[str, str]]]:
         try:
             held = json.loads(self._path.read_text(encoding="utf-8"))

@@ -7,11 +7,12 @@ cut tail, a restored backup, or a history rewritten by someone who has the key.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from usher.domain.ledger.head import SignedHead, verify_head
 from usher.domain.ledger.leaf import Detail, Leaf
+from usher.domain.ledger.restores import Restored, Restores
 from usher.domain.ledger.tree import Frontier, leaf_hash
 from usher.domain.signing import key_id
 
@@ -69,6 +70,8 @@ class Report:
     anchored: int
     """Leaves under an exported head that agrees: what nobody can have changed unseen. 0 without one."""
     problems: tuple[Problem, ...]
+    restores: tuple[Restored, ...] = ()
+    """Every restore that the ledger tells of, also one that is not believed."""
 
     @property
     def ok(self) -> bool:
@@ -78,9 +81,10 @@ class Report:
     def verdict(self) -> str:
         """Return one line for people."""
         state = "whole" if self.ok else f"NOT whole ({len(self.problems)} problems)"
+        restored = f", restored {len(self.restores)} times" if self.restores else ""
         return (
             f"ledger {state}: {self.leaves} leaves, {self.sealed} under a signed head, "
-            f"{self.anchored} under an exported head, {self.erased} details erased"
+            f"{self.anchored} under an exported head, {self.erased} details erased{restored}"
         )
 
 
@@ -105,14 +109,25 @@ def verify(
     workspaces = {one.head.workspace for one in (*exported, *stored)} or reading.workspaces.keys()
     problems += _order(reading.order) + _details(reading)
     problems += _workspaces(reading.workspaces, sorted(workspaces))
-    problems += _roots(reading, stored, exported)
+    restores, others = _explained(reading, exported)
+    problems += _roots(reading, stored, others)
     return Report(
         leaves=reading.count,
         erased=reading.erased,
         sealed=max((one.head.size for one in (*stored, *exported) if reading.agrees(one)), default=0),
         anchored=max((one.head.size for one in exported if reading.agrees(one)), default=0),
         problems=tuple(problems),
+        restores=restores,
     )
+
+
+def _explained(reading: _Reading, exported: list[SignedHead]) -> tuple[tuple[Restored, ...], list[SignedHead]]:
+    """Judge the restores, and part the exported heads that they explain from those that must fit the leaves."""
+    restores = reading.restores.judge(one.head.size for one in exported if reading.agrees(one))
+    apart = [one for one in exported if not reading.agrees(one)]
+    counted = tuple(replace(each, left=sum(map(each.explains, apart))) for each in restores)
+    explained = {one.signature for one in apart if any(each.explains(one) for each in restores)}
+    return counted, [one for one in exported if one.signature not in explained]
 
 
 class _Reading:
@@ -124,6 +139,7 @@ class _Reading:
         self.roots: dict[int, str] = {}
         self.workspaces: dict[str, int] = {}
         self.order = _Order()
+        self.restores = Restores()
         self.mismatches: list[tuple[int, str, str]] = []
         self.mismatch_count = 0
 
@@ -164,6 +180,8 @@ def _read(leaves: Iterable[tuple[int, Leaf]], details: Mapping[int, Detail], siz
             reading.mismatch_count += 1
             if len(reading.mismatches) < REASONS_SHOWN:
                 reading.mismatches.append((index, leaf.detail_digest, found))
+            continue
+        reading.restores.see(index, leaf, detail)
     reading.count = frontier.size
     return reading
 

@@ -10,6 +10,7 @@ import typer
 from usher import __version__
 from usher.entry.cli import (
     apps,
+    backups,
     connection_changes,
     demo,
     findings,
@@ -179,8 +180,21 @@ app.command(
 )(seals.seal)
 app.command(
     short_help="Let effects begin again.",
-    epilog=examples("usher unseal --reason 'file mended' --as olga --key file:~/olga.key", json="seal/1"),
+    epilog=examples(
+        "usher unseal --reason 'file mended' --as olga --key file:~/olga.key",
+        "usher unseal --anyway --reason 'the wiki is gone for good' --as olga --key file:~/olga.key",
+        json="seal/1",
+    ),
 )(seals.unseal)
+app.add_typer(backups.app, name="backup", short_help="The whole workspace in one file, and a check of it.")
+app.command(
+    short_help="Make a workspace of a backup, sealed.",
+    epilog=examples(
+        "usher restore acme-2026-06-01.tar.gz acme --reason 'the disk died' --as olga --key file:~/olga.key",
+        "usher restore acme-2026-06-01.tar.gz acme --replace --reason 'a wrong update' --as olga --key file:~/olga.key",
+        json="restore/1",
+    ),
+)(backups.restore)
 app.add_typer(ledger.app, name="ledger", short_help="The signed record: check it, hand it over.")
 app.command(
     short_help="Read on schedule and carry out what is due.",

@@ -22,6 +22,14 @@ class Opener(Protocol):
         """
         ...
 
+    def open_copy(self, folder: Path) -> Workspace:
+        """Open a workspace that is being restored, with the SQLite file in its folder, whatever the settings name."""
+        ...
+
+    def database_url(self) -> str | None:
+        """The database that the settings name for a workspace; None: the SQLite file in its folder."""
+        ...
+
     def init(self, folder: Path, name: str, zone: str) -> Path:
         """Make a workspace with its keys; returns the folder that holds the keys. Refusal where it cannot."""
         ...
@@ -51,6 +59,10 @@ class Context:
         """The opened workspace."""
         workspace = self.opener.open(self.folder)
         self.log_folder = workspace.folder / "data"
+        if workspace.missing_keys:
+            from usher.entry.cli.out import note
+
+            note(f"warning: {workspace.missing_keys}; usher reads, and a worker starts sealed")
         return workspace
 
     @contextmanager

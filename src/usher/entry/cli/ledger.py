@@ -58,6 +58,8 @@ def verify(
         screen.print(report.verdict(), style="green" if report.ok else "bold red")
         for problem in report.problems:
             screen.print(f"  {problem}")
+        for restored in report.restores:
+            screen.print(f"  at {restored.index}: {restored}", style="bold")
         if report.ok and not head:
             screen.print(
                 "The heads are those on this machine; give --head with a copy kept elsewhere to rule out more."
@@ -70,6 +72,11 @@ def verify(
         "anchored": report.anchored,
         "erased": report.erased,
         "problems": [{"what": one.what.value, "index": one.index, "why": one.why} for one in report.problems],
+        "restores": [
+            {"index": one.index, "believed": one.doubt is None, "doubt": one.doubt, "heads_left": one.left}
+            | one.statement.document()
+            for one in report.restores
+        ],
     }
     emit(context, "ledger/1", document, paint)
     if not report.ok:
@@ -77,11 +84,12 @@ def verify(
 
 
 def _heads(workspace: Workspace, files: list[Path]) -> list[SignedHead]:
-    from usher.services.record import sequence
+    from usher.services.record import LEFT_BEHIND, sequence
 
     if not files:
         sequence(workspace)
-        return _read_heads(workspace.heads / "heads.jsonl")
+        files = [workspace.heads / "heads.jsonl", *sorted(workspace.heads.glob(LEFT_BEHIND))]
+        return [one for path in files for one in _read_heads(path)]
     for path in files:
         if not path.is_file():
             raise BadInput(f"--head {path}: there is no such file")

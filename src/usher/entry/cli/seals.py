@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -28,14 +28,25 @@ def seal(ctx: typer.Context, reason: Reason, as_: As = None, key: Key = None) ->
     emit(context, "seal/1", {"sealed": True, "by": by.row["name"], "reason": reason}, paint)
 
 
-def unseal(ctx: typer.Context, reason: Reason, as_: As = None, key: Key = None) -> None:
-    """Let effects begin again; waiting steps go on by themselves."""
+def unseal(
+    ctx: typer.Context,
+    reason: Reason,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="After a restore: although not every connection could be read since.")
+    ] = False,
+    as_: As = None,
+    key: Key = None,
+) -> None:
+    """Let effects begin again; waiting steps go on by themselves.
+
+    After a restore every connection must have been read completely first; while a key is missing it is refused.
+    """
     from usher.services.seal import unseal as lift_seal
 
     context = context_of(ctx)
     with context.opened() as workspace:
         by = acting(workspace, as_, key)
-        lift_seal(workspace, by, reason)
+        lift_seal(workspace, by, reason, anyway=anyway)
 
     def paint(screen: Console) -> None:
         screen.print("The seal is lifted; waiting steps go on while a worker runs (usher worker, or usher run N).")

@@ -39,7 +39,8 @@ def test_every_command_shows_an_example_that_can_be_typed(path: tuple[str, ...])
     text = help_of(path)
     assert "Examples:" in text
     typed = [line.strip() for line in text.partition("Examples:")[2].splitlines()]
-    words = path[:-1] if path == ("connect", "add") else path  # `usher connect NAME` is the same as `connect add NAME`
+    # `usher connect NAME` is the same as `connect add NAME`, and `usher backup FILE` as `backup make FILE`
+    words = path[:-1] if path in (("connect", "add"), ("backup", "make")) else path
     wanted = " ".join(("usher", *words))
     assert any(wanted in line for line in typed), (wanted, typed)
 
