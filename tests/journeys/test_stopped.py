@@ -91,21 +91,22 @@ def test_nothing_of_a_run_calls_a_stopped_connection_and_all_goes_on_when_it_is_
     assert set(company.states()) <= {"verified", "closed"}
 
 
+@pytest.mark.parametrize(("kind", "expected"), [("reading", [1, 1, 2, 5, 15, 60]), ("access", [1, 5, 60, 1440])])
 def test_a_stopped_connection_is_probed_less_and_less_often_by_one_reading_at_a_time(
-    company: Company, monkeypatch: pytest.MonkeyPatch
+    company: Company, kind: str, expected: list[int]
 ) -> None:
     workspace, clock = turned(company)
     fence = begin(workspace)
-    stop(workspace)
+    stop(workspace, kind)
     company.directory.stop()
     waits = []
-    for _ in range(6):
+    for _ in expected:
         with workspace.store.read() as unit:
             [due] = [row for row in unit.dues.open("directory") if row["kind"] == DueKind.OBSERVE.value]
         waits.append(round((datetime.fromisoformat(due["at"]) - clock.now()).total_seconds() / 60))
         clock.ahead += timedelta(minutes=waits[-1], seconds=1)
         tick(workspace, fence)
-    assert waits == [1, 1, 2, 5, 15, 60]
+    assert waits == expected
     assert stopped(workspace) == ["directory"]
 
 

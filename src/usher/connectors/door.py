@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
+from usher.connectors.budget import Budget
 from usher.connectors.contract import Permit
 from usher.connectors.errors import AccessLost, NotPermitted, OutcomeUnknown, Rejected, Transient, Unsupported
 
@@ -48,6 +48,8 @@ class Door:
     rehearsing: bool = False
     timeout_seconds: float = 20.0
     budget: Budget | None = None
+    urgent: bool = False
+    """Its calls go before those of bulk work where the budget makes them wait."""
     client: httpx2.Client | None = None
     pictures: Path | None = None
     record: Callable[[Mapping[str, Any]], None] = lambda entry: None
@@ -71,25 +73,6 @@ class Door:
         if self.folder is None:
             raise AccessLost(f"connection {self.connection} names no path")
         return FilesDoor(self.folder)
-
-
-class Budget:
-    """At most `per_minute` calls a minute for one connection, spread evenly; `wait` blocks until one is due."""
-
-    def __init__(self, per_minute: int, sleep: Callable[[float], None] = time.sleep) -> None:
-        self._gap = 60.0 / per_minute
-        self._next = 0.0
-        self._lock = threading.Lock()
-        self._sleep = sleep
-
-    def wait(self) -> None:
-        """Take the next place in the line and sleep until it comes."""
-        with self._lock:
-            now = time.monotonic()
-            at = max(now, self._next)
-            self._next = at + self._gap
-        if at > now:
-            self._sleep(at - now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +140,7 @@ class HttpDoor:
         if write:
             self.door.admit_write(f"{method} {path}")
         if self.door.budget is not None:
-            self.door.budget.wait()
+            self.door.budget.wait(urgent=self.door.urgent)
             if write:  # asked again: the wait may have outlived the lease, and a seal may have come meanwhile
                 self.door.admit_write(f"{method} {path}")
         started = time.monotonic()
@@ -185,12 +168,15 @@ class HttpDoor:
             if write:
                 raise self._unanswered(method, path, write, f"more than {MAX_BODY} bytes")
             raise AccessLost(f"{method} {path} answered more than {MAX_BODY} bytes")
+        rest = retry_after(response) if status in RETRIED_STATUSES or status >= 500 else None
+        if rest and self.door.budget is not None:
+            self.door.budget.rest(rest)
         if status in RETRIED_STATUSES:
-            raise Transient(f"{self.door.connection} asks to slow down ({status})", retry_after=retry_after(response))
+            raise Transient(f"{self.door.connection} asks to slow down ({status})", retry_after=rest)
         if status == 501:  # RFC 9110 section 15.6.2: the app cannot do this at all, so it did not do it
             raise Unsupported(f"{method} {path} is not implemented by {self.door.connection} (501)")
         if status >= 500:
-            raise self._unanswered(method, path, write, f"status {status}", retry_after(response))
+            raise self._unanswered(method, path, write, f"status {status}", rest)
         if status == 401:
             raise AccessLost(f"{self.door.connection} refuses the credentials (401)")
         if write and status in AFTER_A_WRITE:

@@ -60,13 +60,15 @@ class Runtime:
         DBOS.launch()
         DBOS.register_queue(QUEUE, partition_concurrency=1, polling_interval_sec=POLL_SECONDS)
 
-    def submit(self, connection: str, due_id: str, claimed_at: str) -> None:
-        """Give one claimed row to its connection's partition; twice the same claim is once, a later claim is another.
+    def submit(self, partition: str, due_id: str, claimed_at: str, priority: int) -> None:
+        """Give one claimed row to a partition; twice the same claim is once, a later claim is another.
+
+        Of what waits in a partition the row of the smallest `priority` (from 1) is carried out next.
 
         A row that was given back after a failure is claimed again under the same fence and must run again.
         """
         claim = f"{due_id}:{self._fence}:{claimed_at}"
-        with SetWorkflowID(claim), SetEnqueueOptions(queue_partition_key=connection):
+        with SetWorkflowID(claim), SetEnqueueOptions(queue_partition_key=partition, priority=priority):
             DBOS.enqueue_workflow(QUEUE, carry_due, due_id)
 
     def stop(self) -> None:

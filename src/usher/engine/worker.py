@@ -18,6 +18,7 @@ from usher.services.record import sequence
 from usher.services.recover import recover
 from usher.services.schedule import schedule_observations
 from usher.services.workspace import Workspace
+from usher.store.repository import Row
 from usher.store.unit import Unit
 
 TICK_SECONDS = 0.1
@@ -28,7 +29,20 @@ WATCHDOG_SECONDS = 30.0
 AHEAD = 8
 """Rows claimed ahead for one connection, which carries one at a time: a long queue would hold up what becomes due
 sooner, and a worker that is killed again and again would spend its lives on claiming."""
+AHEAD_URGENT = 2
+"""Urgent rows claimed at a time beyond that."""
 logger = logging.getLogger("usher.worker")
+
+
+def _room(due: list[str], urgent: list[str], busy: Counter[str]) -> dict[str, int]:
+    """How many rows may be claimed for each connection; urgent ones are claimed however many others are ahead."""
+    room = {name: AHEAD - busy[name] for name in due if busy[name] < AHEAD}
+    return room | {name: max(room.get(name, 0), AHEAD_URGENT) for name in urgent}
+
+
+def _partition(due: Row) -> str:
+    """Each app has one writer; its readings stand in a line of their own, so that a long one holds no step up."""
+    return f"{due['connection']}/reading" if due["kind"] == DueKind.OBSERVE.value else str(due["connection"])
 
 
 class Worker:
@@ -82,8 +96,9 @@ class Worker:
             with workspace.store.read() as unit:
                 kinds = self._kinds_now(unit)
                 due = unit.dues.connections(workspace.now(), kinds)
+                urgent = unit.dues.connections(workspace.now(), kinds, urgent=True)
             busy = Counter(list(self._under_way.values()))
-            if room := {name: AHEAD - busy[name] for name in due if busy[name] < AHEAD}:
+            if room := _room(due, urgent, busy):
                 self._claim(workspace, lease.fence, kinds, room, runtime)
             self.last_tick = now
             self.stop.wait(TICK_SECONDS)
@@ -108,7 +123,7 @@ class Worker:
         workspace.reach("after claim")
         for due in claimed:
             self._under_way[due["id"]] = due["connection"]
-            runtime.submit(due["connection"], due["id"], now)
+            runtime.submit(_partition(due), due["id"], now, due["lane"] + 1)
 
     def _careful(self, carrier: Carrier) -> Callable[[str], None]:
         """A failure of ours must not lose a row: it is logged, given back, and due again soon."""

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import httpx2
 
+from usher.connectors.budget import Budget
 from usher.connectors.contract import Connector, Permit
-from usher.connectors.door import Budget, Door, Leave, refuse_all
+from usher.connectors.door import Door, Leave, refuse_all
 from usher.domain.connection import ConnectionConfig
 from usher.domain.profile import AppProfile
 
 Factory = Callable[[ConnectionConfig, AppProfile], Connector]
 Secrets = Callable[[ConnectionConfig], Mapping[str, str]]
+KEPT_ANSWERS = 100
 
 
 class OpenConnections:
@@ -39,7 +43,8 @@ class OpenConnections:
         self._lock = threading.RLock()
         self._connectors: dict[str, Connector] = {}
         self._clients: dict[str, httpx2.Client] = {}
-        self._budgets: dict[str, Budget | None] = {}
+        self._budgets: dict[str, Budget] = {}
+        self._answers: dict[str, deque[Mapping[str, Any]]] = {}
 
     def names(self) -> tuple[str, ...]:
         """Every connection's name, in a stable order."""
@@ -61,7 +66,9 @@ class OpenConnections:
                 self._connectors[name] = self.factories[config.speaks](config, self.profile_of(config))
             return self._connectors[name]
 
-    def door(self, name: str, *, permit: Permit | None = None, leave: Leave | None = None) -> Door:
+    def door(
+        self, name: str, *, permit: Permit | None = None, leave: Leave | None = None, urgent: bool = False
+    ) -> Door:
         """A door for one call; it opens for writes only with a permit and the engine's leave."""
         config = self._configs[name]
         return Door(
@@ -73,6 +80,8 @@ class OpenConnections:
             leave=leave or refuse_all,
             timeout_seconds=config.timeout_seconds,
             budget=self._budget(config),
+            urgent=urgent,
+            record=self._answered(name).append,
             client=self._client(name) if config.speaks == "scim" else None,
             pictures=self._pictures,
         )
@@ -91,9 +100,21 @@ class OpenConnections:
                 self._clients[name] = httpx2.Client(trust_env=False)
             return self._clients[name]
 
-    def _budget(self, config: ConnectionConfig) -> Budget | None:
+    def answers(self, name: str) -> list[Mapping[str, Any]]:
+        """How the app answered each call since this was asked last, oldest first (the newest hundred)."""
+        kept = self._answered(name)
+        return [kept.popleft() for _ in range(len(kept))]
+
+    def resting(self, name: str) -> float:
+        """Seconds for which the app asked not to be called, 0 where it did not."""
+        return self._budget(self._configs[name]).resting()
+
+    def _answered(self, name: str) -> deque[Mapping[str, Any]]:
+        with self._lock:
+            return self._answers.setdefault(name, deque(maxlen=KEPT_ANSWERS))
+
+    def _budget(self, config: ConnectionConfig) -> Budget:
         with self._lock:
             if config.name not in self._budgets:
-                limit = config.requests_per_minute
-                self._budgets[config.name] = Budget(limit) if limit else None
+                self._budgets[config.name] = Budget(config.requests_per_minute)
             return self._budgets[config.name]

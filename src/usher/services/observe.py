@@ -11,7 +11,7 @@ from usher.connectors.errors import AccessLost, ConnectorError, Unreadable
 from usher.domain.account import Account
 from usher.domain.canonical import digest
 from usher.domain.step import DueKind, StepState
-from usher.services import park
+from usher.services import health, park
 from usher.services.ports import Progress, silent
 from usher.services.reconcile import reconcile
 from usher.services.schedule import put_observation
@@ -72,7 +72,7 @@ def observe(workspace: Workspace, name: str, *, since: datetime | None = None, p
             reasons=dump(list(reasons)),
             confirmed_by=None,
         )
-        changed, ended = _update(unit, name, accounts, kind) if keep else (0, 0)
+        changed, ended = _update(unit, name, accounts, kind, started) if keep else (0, 0)
         unit.ledger.append(
             "app:accounts:observe",
             (row["id"],),
@@ -88,6 +88,10 @@ def observe(workspace: Workspace, name: str, *, since: datetime | None = None, p
 def _read(
     workspace: Workspace, name: str, since: datetime | None, progress: Progress
 ) -> tuple[list[Account], str, tuple[str, ...]]:
+    with workspace.store.read() as unit:
+        until = health.rests_until(unit, name)
+    if until is not None:
+        return [], FAILED, (f"{name} asked not to be called before {until}",)
     connector = workspace.connections.connector(name)
     call = Call(door=workspace.connections.door(name))
     delta = since is not None and Capability.READ_CHANGES in connector.capabilities()
@@ -113,15 +117,19 @@ def _read(
     return accounts, COMPLETE, ()
 
 
-def _update(unit: Unit, name: str, accounts: Sequence[Account], kind: str) -> tuple[int, int]:
+def _update(unit: Unit, name: str, accounts: Sequence[Account], kind: str, started: str) -> tuple[int, int]:
+    """Write what a reading saw; what a step's own look saw after the reading began is newer, and stays."""
     known = {row["native_id"]: row for row in unit.accounts.of(name)}
+    newer = {native for native, row in known.items() if row["last_seen"] > started}
     changed = 0
     for account in accounts:
+        if account.id in newer:
+            continue
         _, is_new = unit.accounts.put(name, account, known.get(account.id))
         changed += is_new
     if kind != COMPLETE:
         return changed, 0
-    seen = {account.id for account in accounts}
+    seen = {account.id for account in accounts} | newer
     gone = [row for native, row in known.items() if native not in seen]
     for row in gone:
         unit.accounts.end(row["id"])

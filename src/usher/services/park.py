@@ -18,6 +18,8 @@ ILL_MINUTES = 10
 """After this long, a complete reading ends it all the same: then writes are tried again."""
 PROBE_AFTER = (1, 2, 5, 15, 60)
 """Minutes before a stopped connection is read again, by how often that was tried; the last goes on."""
+PROBE_CREDENTIALS_AFTER = (5, 60, 1440)
+"""The same where the credentials were refused: each further try brings the account nearer to being locked out."""
 
 
 def park(unit: Unit, row: Row, rule: str, why: str) -> None:
@@ -38,6 +40,13 @@ def complain(unit: Unit, row: Row, tries: int, why: str) -> None:
 def stuck(unit: Unit, row: Row, why: str) -> None:
     """Open a finding for a step that nothing would have carried on; it is made due again."""
     _open(unit, row, "stuck", "medium", why, "nothing: it is due again; tell whoever keeps usher that this happened")
+
+
+def waits(unit: Unit, row: Row, why: str) -> None:
+    """Open a finding for a step that cannot go on because its app is stopped: somebody is half off, and it is said."""
+    planned = PlannedStep.of(load(row["document"]))
+    fix = f"nothing here: it goes on by itself once {planned.connection} is used again (usher connect check)"
+    _open(unit, row, "waits for its app", "high" if planned.verb.is_loss else "medium", why, fix)
 
 
 def stop_connection(unit: Unit, connection: str, why: str, kind: str = "access") -> None:
@@ -76,9 +85,11 @@ def _probe_soon(unit: Unit, connection: str) -> None:
 
 def probe_wait(unit: Unit, connection: str) -> float | None:
     """Seconds until a stopped connection is probed again, longer each time; None where it is not stopped."""
-    if connection not in unit.leases.quarantined():
+    stopped = unit.leases.quarantined().get(connection)
+    if stopped is None:
         return None
-    return PROBE_AFTER[min(unit.leases.probed(connection), len(PROBE_AFTER) - 1)] * 60
+    waits = PROBE_CREDENTIALS_AFTER if stopped["kind"] == "access" else PROBE_AFTER
+    return waits[min(unit.leases.probed(connection), len(waits) - 1)] * 60
 
 
 def after_reading(unit: Unit, connection: str, why: str) -> None:
@@ -95,6 +106,7 @@ def use_again(unit: Unit, connection: str, why: str) -> str | None:
     if stopped is not None:
         unit.leases.lift(connection)
         unit.dues.let_go(connection)
+        unit.health.forget_failures(connection)
         detail = {"connection": connection, "was": stopped["reason"], "why": why}
         unit.ledger.append("connection:access:regain", (stopped["finding_id"],), detail)
     unit.findings.close_key(f"connection:{connection}", why)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from usher.connectors.contract import Connector, Permit
 from usher.connectors.door import Door, Leave
@@ -49,8 +50,18 @@ class Connections(Protocol):
         """The connector that speaks to it."""
         ...
 
-    def door(self, name: str, *, permit: Permit | None = None, leave: Leave | None = None) -> Door:
+    def door(
+        self, name: str, *, permit: Permit | None = None, leave: Leave | None = None, urgent: bool = False
+    ) -> Door:
         """A door for one call; it opens for writes only with a permit and the engine's leave."""
+        ...
+
+    def answers(self, name: str) -> list[Mapping[str, Any]]:
+        """How the app answered each call since this was asked last, oldest first."""
+        ...
+
+    def resting(self, name: str) -> float:
+        """Seconds for which the app asked not to be called, 0 where it did not."""
         ...
 
     def close(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from usher.domain.step import DueKind, StepState
-from usher.services import run
+from usher.services import health, run
 from usher.services.operators import Acting
 from usher.services.workspace import Refusal, Workspace
 from usher.store.repository import Row, load
@@ -29,6 +29,8 @@ def resolve(workspace: Workspace, step_id: str, answer: Answer, by: Acting, reas
         row = unit.runs.step(step_id)
         if row is None:
             raise Refusal(f"there is no step {step_id}; see: usher runs")
+        if answer is Answer.RETRY and _lift(unit, row, by, reason):
+            return row
         if row["state"] not in (StepState.PARKED.value, StepState.PERSON.value):
             raise Refusal(f"step {step_id} is {row['state']}: only a parked step, or one that waits, takes an answer")
         unit.ledger.append("step:step:resolve", (step_id, by.id), {"answer": answer.value, "reason": reason})
@@ -47,6 +49,21 @@ def resolve(workspace: Workspace, step_id: str, answer: Answer, by: Acting, reas
             unit.dues.put(DueKind.ACT, step_id, row["connection"], unit.runs.now(), {"tries": 0})
         run.refresh(unit, row["run_id"])
         return row
+
+
+def _lift(unit: Unit, row: Row, by: Acting, reason: str) -> bool:
+    """Let a step's account go on where it had waited alone, because its app kept failing on it: due now, as it stands.
+
+    Nothing is sent that would not have been sent in an hour: a step of unknown outcome is looked at, not repeated.
+    """
+    who = health.whose(row)
+    if all(one["account"] != who for one in unit.health.quarantined(row["connection"])):
+        return False
+    health.lift_account(unit, row["connection"], who, f"{by.row['name']}: {reason}")
+    detail = {"answer": Answer.RETRY.value, "reason": reason}
+    unit.ledger.append("step:step:resolve", (row["id"], by.id), detail)
+    unit.dues.hasten(row["id"])
+    return row["state"] not in (StepState.PARKED.value, StepState.PERSON.value)
 
 
 def _cancel(unit: Unit, row: Row, note: str) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
 
+from usher.domain.plan import Lane
 from usher.domain.step import DueKind
 from usher.store.repository import Repository, Row, dump, load
-from usher.store.tables import due
+from usher.store.tables import due, plan, step
 
 WAITING, CLAIMED, DONE = "waiting", "claimed", "done"
 HELD = "held"
@@ -19,8 +20,16 @@ HELD = "held"
 class Dues(Repository):
     """Rows with an instant; each is claimed under a fence and done once."""
 
-    def put(self, kind: DueKind, subject: str, connection: str, at: str, detail: dict[str, Any] | None = None) -> Row:
-        """Make something due."""
+    def put(
+        self,
+        kind: DueKind,
+        subject: str,
+        connection: str,
+        at: str,
+        detail: dict[str, Any] | None = None,
+        lane: Lane | None = None,
+    ) -> Row:
+        """Make something due, in a lane; without one in the lane of the plan that the subject belongs to."""
         return self.add(
             due,
             id=self.ids.new("due"),
@@ -32,7 +41,14 @@ class Dues(Repository):
             state=WAITING,
             fence=None,
             claimed_at=None,
+            lane=(lane or self._lane_of(subject)).rank,
         )
+
+    def _lane_of(self, subject: str) -> Lane:
+        """The lane of a plan, or of a step's plan; whatever belongs to no plan is bulk."""
+        its_plan = select(step.c.plan_id).where(step.c.id == subject).scalar_subquery()
+        wanted = select(plan.c.lane).where(or_(plan.c.id == subject, plan.c.id == its_plan))
+        return Lane(self.connection.execute(wanted).scalar() or Lane.BULK)
 
     def claim(
         self,
@@ -42,18 +58,19 @@ class Dues(Repository):
         limit: int = 200,
         connection: str | None = None,
     ) -> list[Row]:
-        """Take what is due now, soonest first; of one connection, or of all."""
+        """Take what is due now, urgent rows first, then the soonest; of one connection, or of all."""
         ready = _ready(now, kinds)
         if connection is not None:
             ready = and_(ready, due.c.connection == connection)
-        found = self.rows(select(due).where(ready).order_by(due.c.at, due.c.id).limit(limit))
+        found = self.rows(select(due).where(ready).order_by(due.c.lane, due.c.at, due.c.id).limit(limit))
         for row in found:
             self.set(due, row["id"], state=CLAIMED, fence=fence, claimed_at=now)
         return found
 
-    def connections(self, now: str, kinds: Iterable[DueKind] = DueKind) -> list[str]:
-        """The connections for which something is due now."""
-        wanted = select(due.c.connection).where(_ready(now, kinds)).distinct().order_by(due.c.connection)
+    def connections(self, now: str, kinds: Iterable[DueKind] = DueKind, *, urgent: bool = False) -> list[str]:
+        """The connections for which something is due now; `urgent`: in the urgent lane."""
+        ready = and_(_ready(now, kinds), due.c.lane == Lane.URGENT.rank) if urgent else _ready(now, kinds)
+        wanted = select(due.c.connection).where(ready).distinct().order_by(due.c.connection)
         return list(self.connection.execute(wanted).scalars())
 
     def take_back(self) -> int:
@@ -83,6 +100,11 @@ class Dues(Repository):
             detail = {name: value for name, value in load(row["detail"]).items() if name != HELD}
             self.set(due, row["id"], at=self.now(), detail=dump(detail))
         return len(held)
+
+    def hasten(self, subject: str) -> None:
+        """Make due now whatever waits for a subject."""
+        waiting = update(due).where(due.c.subject == subject, due.c.state == WAITING, due.c.at > self.now())
+        self.connection.execute(waiting.values(at=self.now()))
 
     def claimed(self, fence: int) -> list[Row]:
         """What was claimed under a fence and is not finished."""

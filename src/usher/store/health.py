@@ -33,6 +33,14 @@ class Health(Repository):
             connection_health.update().where(connection_health.c.connection == connection).values(**values)
         )
 
+    def forget_failures(self, connection: str) -> None:
+        """A connection is used again: its old failures count no more, and nothing keeps its next call back."""
+        known = self.of(connection)
+        if known is not None:
+            self.note(
+                connection, recent=[], calls=int(known["calls"]), failures=int(known["failures"]), not_before=None
+            )
+
     def recent(self, connection: str) -> list[Any]:
         """The outcomes of the last calls, oldest first."""
         row = self.of(connection)
