@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from usher.domain.step import DueKind, StepState
 from usher.services import park
+from usher.services.understand import ask_about_strange
 from usher.services.workspace import Workspace
 
 CARRIED_ON_BY = {
@@ -20,10 +21,13 @@ CARRIED_ON_BY = {
 def watch_over(workspace: Workspace, fence: int, under_way: Collection[str]) -> int:
     """Give back claimed rows that nobody carries out, and make stuck steps due again; returns how many.
 
+    Steps that this version cannot carry out are parked with a finding.
+
     `under_way` holds the due rows that this process carries out or has queued: what it held before this began.
     """
     put_right = 0
     with workspace.store.begin() as unit:
+        ask_about_strange(workspace, unit)
         for due in unit.dues.claimed(fence):
             if due["id"] not in under_way:
                 unit.dues.give_back(due["id"], unit.dues.now())

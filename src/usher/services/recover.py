@@ -9,6 +9,7 @@ from usher.domain.step import DueKind, StepState
 from usher.services import park, run
 from usher.services.act import adopt_crash
 from usher.services.seal import seal_without_keys
+from usher.services.understand import ask_about_strange
 from usher.services.workspace import Workspace
 from usher.store.unit import Unit
 
@@ -25,6 +26,7 @@ def recover(workspace: Workspace) -> int:
     taken = 0
     with workspace.store.begin() as unit:
         unit.dues.take_back()
+        ask_about_strange(workspace, unit)
         taken += _ask_about_old(workspace, unit)
         for row in unit.runs.steps_in(StepState.ACTING):
             adopt_crash(workspace, unit, row)

@@ -69,7 +69,7 @@ class Store:
 
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
-        with self._engine.connect().execution_options(usher_write=True) as connection:
+        with self._engine.connect().execution_options(usher_write=True) as connection, _references_at_rest(connection):
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             connection.commit()
@@ -89,6 +89,32 @@ class Store:
     def close(self) -> None:
         """Give every connection back."""
         self._engine.dispose()
+
+
+@contextmanager
+def _references_at_rest(connection: sqlalchemy.Connection) -> Iterator[None]:
+    """Let SQLite make a table anew while rows of others point to it, as it does where a column changes.
+
+    Whatever points nowhere afterwards is an error before anything is committed. SQLite hears this only between
+    transactions, so it goes around the one that the connection is about to begin.
+    """
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    raw: Any = connection.connection.driver_connection
+    raw.execute("PRAGMA foreign_keys=OFF")
+    event.listen(connection, "commit", _require_references)
+    try:
+        yield
+    finally:
+        event.remove(connection, "commit", _require_references)
+        raw.execute("PRAGMA foreign_keys=ON")
+
+
+def _require_references(connection: sqlalchemy.Connection) -> None:
+    lost = list(connection.connection.driver_connection.execute("PRAGMA foreign_key_check"))  # type: ignore[union-attr]
+    if lost:
+        raise RuntimeError(f"after the migration {len(lost)} rows point nowhere, the first one in {lost[0][0]}")
 
 
 def _options(url: str) -> dict[str, Any]:

@@ -78,6 +78,11 @@ class Runs(Repository):
         wanted = select(step).where(step.c.state.in_([s.value for s in states]))
         return self.rows(wanted.order_by(step.c.run_id, step.c.ordinal))
 
+    def steps_not_in(self, *states: StepState) -> list[Row]:
+        """Every step that stands in none of these states, also one whose state this version does not know."""
+        wanted = select(step).where(step.c.state.not_in([s.value for s in states]))
+        return self.rows(wanted.order_by(step.c.run_id, step.c.ordinal))
+
     def move(self, step_id: str, state: StepState, note: str | None = None, **more: Any) -> None:
         """Put a step into another state, with a line for people."""
         self.set(step, step_id, state=state.value, note=note, updated_at=self.now(), **more)
