@@ -116,6 +116,25 @@ class PolicyFile(Strict):
         return roles
 
 
+class QuorumRisk(Strict):
+    """How many people a risky plan needs, the requester included; the largest number that applies is asked for."""
+
+    privileged: int = Field(default=2, ge=1, le=9)
+    """A step touches an administrator's account, or gives an administrator's role."""
+    steps_over: int = Field(default=50, ge=1, le=10_000)
+    """A plan with more steps than this counts as large."""
+    many_steps: int = Field(default=2, ge=1, le=9)
+    """A large plan."""
+    irreversible: int = Field(default=2, ge=1, le=9)
+    """A step does what no other step takes back, such as a deletion."""
+    confidential: int = Field(default=2, ge=1, le=9)
+    """A plan that is shown only to those who must sign."""
+    emergency: int = Field(default=2, ge=2, le=9)
+    """A cut-off that one operator begins before the others have agreed."""
+    held: int = Field(default=2, ge=1, le=9)
+    """A plan of which the guard held rows back when it was made."""
+
+
 class Rules(Strict):
     """How much agreement and time a plan needs; written under `rules:` in usher.yaml."""
 
@@ -127,6 +146,16 @@ class Rules(Strict):
     """People in a plan that a person asked for, the requester included."""
     plan_valid_hours: int = Field(default=24, ge=1, le=720)
     """Hours after which an unapproved or unstarted plan is void."""
+    quorum_risk: QuorumRisk = Field(default_factory=QuorumRisk)
+    """What makes a plan risky, and how many people it then needs."""
+    deputies: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Operator -> the operators who stand in for him, the first one first."""
+    escalate_after_hours: int = Field(default=8, ge=1, le=720)
+    """Hours after which an unsigned plan is told to deputies, and to all operators where there is none."""
+    remind_hours: int = Field(default=4, ge=1, le=720)
+    """Hours before a plan is void at which those who have not signed are told again."""
+    delegation_max_days: int = Field(default=90, ge=1, le=366)
+    """The longest time for which an operator may let another one sign for him."""
 
     @field_validator("quorum_request")
     @classmethod
@@ -134,6 +163,14 @@ class Rules(Strict):
         if people < 2 and not info.data.get("single_operator"):
             raise Expected("2 or more (1 needs single_operator: true)")
         return people
+
+    @field_validator("deputies")
+    @classmethod
+    def _somebody_else(cls, deputies: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        for name, others in deputies.items():
+            if not others or name in others or len(set(others)) < len(others):
+                raise Expected(f"for {name!r} at least one other operator, each once")
+        return deputies
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,16 +9,20 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from usher.domain.canonical import NotCanonical, canonical
+from usher.domain.canonical import digest as digest_of
 
 PRIVATE_LABEL = "usher-key-1:"
 PUBLIC_LABEL = "usher-pub-1:"
 KEY_BYTES = 32
 SIGNATURE_BYTES = 64
+ACTION = "usher.action/1"
 
 _CONTEXT = re.compile(r"[a-z0-9][a-z0-9_.-]*/[0-9]+")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -59,6 +63,19 @@ def verify(public_text: str, digest: str, context: str, signature: str) -> bool:
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+def sign_action(private_text: str, action: Mapping[str, Any]) -> str:
+    """Sign what a person does that is no plan: the digest of who does what to what, why, when and where.
+
+    `action` holds `workspace`, `operator`, `action`, `subjects`, `reason` and `at`; raises `BadKey` or `NotCanonical`.
+    """
+    return sign(private_text, digest_of(ACTION, dict(action)), ACTION)
+
+
+def verify_action(public_text: str, action: Mapping[str, Any], signature: str) -> bool:
+    """Say whether the signature is this key's over exactly this action; raises `BadKey` or `NotCanonical`."""
+    return verify(public_text, digest_of(ACTION, dict(action)), ACTION, signature)
 
 
 def _message(digest: str, context: str) -> bytes:

@@ -49,6 +49,10 @@ class DueKind(StrEnum):
     VERIFY = "verify"
     WATCH = "watch"
     OBSERVE = "observe"
+    ESCALATE = "escalate"
+    """A plan that waits for signatures: tell of it, or end it."""
+    NOTICE = "notice"
+    """A mail of the outbox."""
 
 
 class RunState(StrEnum):

@@ -11,6 +11,8 @@ from usher.domain.step import DueKind
 from usher.engine.fence import fenced
 from usher.services import health, park
 from usher.services.act import Act
+from usher.services.escalate import escalate
+from usher.services.notify import send_notice
 from usher.services.observe import observe_when_due
 from usher.services.permits import leave_of
 from usher.services.ports import Connections
@@ -94,6 +96,10 @@ class Carrier:
                 watch(workspace, subject, last=bool(detail["last"]), tries=tries)
             case DueKind.OBSERVE:
                 observe_when_due(workspace, subject)
+            case DueKind.ESCALATE:
+                escalate(workspace, subject, str(detail["what"]))
+            case DueKind.NOTICE:
+                send_notice(workspace, subject, tries)
 
     def _put_off(self, due: Row, step: Row | None, why: str, until: str, lifted_early: bool) -> None:
         """Something keeps the row back: it is due again later, and a step that waits so is told of."""

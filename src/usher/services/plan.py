@@ -10,6 +10,7 @@ from usher.domain.person import Person, Standing
 from usher.domain.plan import Plan, PlanKind, PlanState
 from usher.domain.policy import Assignments, evaluate
 from usher.services.drafting import Draft
+from usher.services.escalate import after_freeze
 from usher.services.join import draft_join, draft_move
 from usher.services.judge import judge_steps
 from usher.services.leave import draft_leave
@@ -88,6 +89,7 @@ def freeze(
             from_signal=bool(signal),
             confidential=bool(more.get("confidential")),
             emergency=bool(more.get("emergency")),
+            held=bool(verdict.held),
         ),
         guard=verdict.document(),
         steps=tuple(draft.steps),
@@ -104,6 +106,7 @@ def freeze(
         unit.findings.answer_signal(signal["id"], plan.id)
     detail = {"digest": plan.digest, "kind": kind.value, "steps": len(plan.steps), "guard": verdict.allowed}
     unit.ledger.append("plan:plan:propose", (plan.id, draft.person.id, by.id), detail)
+    after_freeze(workspace, unit, plan, state)
     return plan
 
 

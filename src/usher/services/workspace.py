@@ -12,6 +12,7 @@ from usher.domain.ids import IdFactory
 from usher.domain.policyfiles import Policies, Rules
 from usher.domain.seats import Contract
 from usher.services.ports import Connections, Reach, no_reach
+from usher.services.post import Post
 from usher.store.database import Store
 
 WATCH_SECONDS = (3_600.0, 86_400.0)
@@ -53,6 +54,8 @@ class Workspace:
     engine_url: str | None = field(default=None, repr=False)
     watch_seconds: tuple[float, ...] = WATCH_SECONDS
     reach: Reach = no_reach
+    post: Post | None = None
+    """Who sends mails to operators; None: no mail server is set."""
     missing_keys: str | None = None
     """Which key is not where it should be; such a workspace can be read, and starts sealed."""
     reconfigured: Callable[[], bool] = unchanged

@@ -11,7 +11,9 @@ from usher.store.tables import operator
 class Operators(Repository):
     """The operators of a workspace; revoked ones are kept, since old signatures name them."""
 
-    def add_operator(self, name: str, public_key: str, user_names: tuple[str, ...], person_id: str | None) -> Row:
+    def add_operator(
+        self, name: str, public_key: str, user_names: tuple[str, ...], person_id: str | None, email: str | None = None
+    ) -> Row:
         """Add an operator; the name must be free (checked by the service, enforced by the table)."""
         return self.add(
             operator,
@@ -22,6 +24,7 @@ class Operators(Repository):
             user_names=dump(list(user_names)),
             added_at=self.now(),
             revoked_at=None,
+            email=email,
         )
 
     def named(self, name: str) -> Row | None:
@@ -43,6 +46,10 @@ class Operators(Repository):
     def revoke(self, id: str) -> None:
         """End an operator's right to sign from now on."""
         self.set(operator, id, revoked_at=self.now())
+
+    def set_email(self, id: str, email: str | None) -> None:
+        """Record where notices for an operator go."""
+        self.set(operator, id, email=email)
 
     def tie(self, id: str, person_id: str) -> None:
         """Record which person an operator is, so that nobody approves a plan about himself."""
