@@ -255,7 +255,7 @@ def _said_done(company: Company, plan: Plan) -> None:
     with company.workspace.store.read() as unit:
         task = unit.runs.task_of(step.id)
     assert task is not None
-    say_done(company.workspace, str(task["number"]), company.omar.row, "set him inactive")
+    say_done(company.workspace, str(task["number"]), company.omar, "set him inactive")
 
 
 def _closed(company: Company, plan: Plan) -> None:

@@ -26,6 +26,7 @@ CONFIGURATION = "usher.store.configuration"
 SECTIONS = (
     ("usher.yaml", "usher.store.configuration", "MainFile"),
     ("Rules", "usher.domain.policyfiles", "Rules"),
+    ("Quorum by risk", "usher.domain.policyfiles", "QuorumRisk"),
     ("Limits", "usher.domain.guard", "Limits"),
     ("Limit", "usher.domain.guard", "Limit"),
     ("A connection", "usher.domain.connection", "ConnectionConfig"),

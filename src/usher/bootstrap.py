@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from usher.domain.connection import ConnectionConfig
     from usher.domain.profile import AppProfile
     from usher.services.connections import Factory
+    from usher.services.post import Smtp
     from usher.services.workspace import Workspace
     from usher.settings import Settings
     from usher.store.configuration import Configuration
     from usher.store.keys import Keys
-    from usher.store.secrets import KeptSecrets
+    from usher.store.secrets import KeptSecrets, Secrets
 
 
 class WorkspaceOpener:
@@ -142,12 +143,13 @@ def build(configuration: Configuration, keys: Keys, settings: Settings) -> Works
     with store.begin() as unit:
         unit.keep_configuration(configuration.digest, dump(dict(configuration.texts)))
     kept = KeptSecrets(data / "secrets.json", keys.box())
+    secrets = Secrets(folder, kept, os.environ)
     registry = profiles(folder / "apps")
     connections = OpenConnections(
         configuration.connections,
         lambda config: _profile(registry.get, registry.names(), config),
         {kind: _located(configuration, factory) for kind, factory in FACTORIES.items()},
-        Secrets(folder, kept, os.environ),
+        secrets,
         folder,
         data / "pictures",
     )
@@ -175,7 +177,35 @@ def build(configuration: Configuration, keys: Keys, settings: Settings) -> Works
         watch_seconds=settings.watch_seconds,
         engine_url=settings.engine_url,
         reconfigured=Watch(configuration).changed,
+        post=_post(settings, secrets),
         missing_keys=keys.missing or kept.missing_key(),
+    )
+
+
+def _post(settings: Settings, secrets: Secrets) -> Smtp | None:
+    """The mail server of the settings; Refusal in one line where they contradict each other."""
+    from usher.services.operators import checked_address
+    from usher.services.post import LOOPBACK, Security, Smtp
+    from usher.services.workspace import Refusal
+
+    if settings.smtp_host is None:
+        return None
+    security = Security(settings.smtp_security)
+    if security is Security.NONE and settings.smtp_host not in LOOPBACK:
+        raise Refusal("USHER_SMTP_SECURITY: expected starttls or tls; none is for a mail server on this machine alone")
+    if settings.smtp_from is None:
+        raise Refusal("USHER_SMTP_FROM: expected the address that notices come from, since USHER_SMTP_HOST is set")
+    if (settings.smtp_user is None) != (settings.smtp_password is None):
+        raise Refusal("USHER_SMTP_USER and USHER_SMTP_PASSWORD: expected both, or neither of them")
+    place = settings.smtp_password
+    return Smtp(
+        host=settings.smtp_host,
+        port=settings.smtp_port or (465 if security is Security.TLS else 587),
+        security=security,
+        sender=checked_address(settings.smtp_from),
+        user=settings.smtp_user,
+        password=None if place is None else lambda: secrets.at("USHER_SMTP_PASSWORD", place),
+        authorities=str(settings.smtp_ca) if settings.smtp_ca else None,
     )
 
 

@@ -74,7 +74,7 @@ class Clerk(threading.Thread):
             self.lies += 1
         else:
             self._carry_out(step)
-        say_done(self._standing.workspace, str(task["number"]), self._standing.requester.row, "done")
+        say_done(self._standing.workspace, str(task["number"]), self._standing.requester, "done")
 
     def _carry_out(self, step: dict[str, Any]) -> None:
         known = next((one for one in self._accounts if one["userName"] == step["user_name"]), None)

@@ -233,7 +233,7 @@ def test_a_step_that_is_cancelled_during_a_look_stays_cancelled(company: Company
 
     with workspace.store.read() as unit:
         task = unit.runs.tasks()[0]
-    say_done(workspace, str(task["number"]), company.omar.row, "done")
+    say_done(workspace, str(task["number"]), company.omar, "done")
     tick(replace(workspace, reach=meanwhile), fence)
     with workspace.store.read() as unit:
         row = unit.runs.step(tool.id)

@@ -166,7 +166,8 @@ def link(workspace: Workspace, account_id: str, person_id: str, by: Acting, reas
             raise Refusal(f"there is no {'account ' + account_id if account is None else 'person ' + person_id}")
         evidence = [{"kind": "decision", "value": reason, "person": person["id"], "by": by.id}]
         made = unit.accounts.relink(account_id, person["id"], Situation.LINKED.value, evidence, by.id)
-        unit.ledger.append("account:link:set", (made, account_id, person["id"], by.id), {"reason": reason})
+        detail = {"reason": reason} | by.signed(unit, "link", (account_id, person["id"]), reason)
+        unit.ledger.append("account:link:set", (made, account_id, person["id"], by.id), detail)
 
 
 def unlink(workspace: Workspace, account_id: str, by: Acting, reason: str) -> None:
@@ -177,4 +178,5 @@ def unlink(workspace: Workspace, account_id: str, by: Acting, reason: str) -> No
             raise Refusal(f"account {account_id} is not linked to anybody")
         evidence = [{"kind": REFUSED, "value": reason, "person": known["person_id"], "by": by.id}]
         made = unit.accounts.relink(account_id, None, Situation.UNMATCHED.value, evidence, by.id)
-        unit.ledger.append("account:link:end", (made, account_id, known["person_id"], by.id), {"reason": reason})
+        detail = {"reason": reason} | by.signed(unit, "unlink", (account_id, known["person_id"]), reason)
+        unit.ledger.append("account:link:end", (made, account_id, known["person_id"], by.id), detail)

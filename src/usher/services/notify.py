@@ -13,11 +13,11 @@ from enum import StrEnum
 from typing import Any
 
 from usher.domain.clock import from_text
-from usher.domain.plan import Plan
+from usher.domain.plan import Plan, PlannedStep
 from usher.domain.step import DueKind
 from usher.services.post import Mail, NotSent, Undeliverable
 from usher.services.workspace import Workspace
-from usher.store.repository import Row
+from usher.store.repository import Row, load
 from usher.store.unit import Unit
 
 OUTBOX = ":mail"
@@ -85,6 +85,36 @@ def tell_of_plan(unit: Unit, kind: NoticeKind, plan: Plan, operators: Iterable[R
     ]
     told = Told(f"plan {plan.number} {kind.value}", tuple(lines), f"usher plan show {plan.number}")
     return tell(unit, kind, f"{plan.id}:{plan.digest[7:19]}", operators, told)
+
+
+def tell_of_step(unit: Unit, kind: NoticeKind, row: Row, ref: str, operators: Iterable[Row], command: str) -> int:
+    """Tell operators of a step; of a confidential plan's a mail says nothing but the plan's number."""
+    found = unit.plans.find(row["plan_id"])
+    assert found is not None, row["plan_id"]
+    lines = [f"Plan: {found['number']}"]
+    if not found["confidential"]:
+        step = PlannedStep.of(load(row["document"]))
+        lines += [f"Step: {step.ordinal}, {step.verb} {step.user_name} in {step.connection}"]
+    return tell(unit, kind, ref, operators, Told(f"plan {found['number']}: {kind.value}", tuple(lines), command))
+
+
+def tell_of_parked(unit: Unit, row: Row, rule: str) -> int:
+    """Tell the owner of its app, and who asked for the plan, that a step is parked; once for each cause and attempt."""
+    found = unit.plans.find(row["plan_id"])
+    assert found is not None, row["plan_id"]
+    owner = load(found["document"])["needs"]["owners"].get(row["connection"])
+    operators = [one for one in unit.operators.active() if one["id"] in (owner, found["requested_by"])]
+    ref = f"{row['id']}:{rule}:{row['attempt']}"
+    return tell_of_step(
+        unit, NoticeKind.PARKED, row, ref, operators, f"usher resolve {row['id']} --help, usher findings"
+    )
+
+
+def tell_of_stopped(unit: Unit, connection: str, finding: str, why: str) -> int:
+    """Tell every operator that a connection is stopped: whatever is due for it waits."""
+    lines = (f"Connection: {connection}", f"Because: {why}")
+    told = Told(f"{NoticeKind.STOPPED.value}: {connection}", lines, f"usher connect check {connection}")
+    return tell(unit, NoticeKind.STOPPED, finding, unit.operators.active(), told)
 
 
 def one_line(text: str) -> str:

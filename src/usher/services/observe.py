@@ -12,6 +12,7 @@ from usher.domain.account import Account
 from usher.domain.canonical import digest
 from usher.domain.step import DueKind, StepState
 from usher.services import health, park
+from usher.services.operators import Acting
 from usher.services.ports import Progress, silent
 from usher.services.reconcile import reconcile
 from usher.services.schedule import put_observation
@@ -157,7 +158,7 @@ def _wake_tasks(unit: Unit, name: str) -> None:
             unit.dues.put(DueKind.VERIFY, row["id"], name, unit.dues.now(), {"tries": 0})
 
 
-def confirm(workspace: Workspace, name: str, operator_id: str) -> Observed:
+def confirm(workspace: Workspace, name: str, by: Acting) -> Observed:
     """A person says that the last, shrunken reading is really so: it counts as complete from now on.
 
     Refusal where it is not its size that made it partial: nobody can know what a listing that broke off left out,
@@ -170,8 +171,9 @@ def confirm(workspace: Workspace, name: str, operator_id: str) -> Observed:
         unsure = [reason for reason in load(last["reasons"]) if reason.startswith((BROKE_OFF, LACKS))]
         if unsure:
             raise Refusal(f"the last reading of {name} cannot be confirmed: {'; '.join(unsure)}; read it again")
-        unit.accounts.confirm(last["id"], operator_id)
-        unit.ledger.append("app:accounts:confirm", (last["id"], operator_id), {"connection": name})
+        unit.accounts.confirm(last["id"], by.id)
+        detail = {"connection": name} | by.signed(unit, "confirm reading", (name, last["id"]), "")
+        unit.ledger.append("app:accounts:confirm", (last["id"], by.id), detail)
     return observe(workspace, name)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from usher.domain.plan import PlannedStep
 from usher.domain.step import DueKind, StepState
 from usher.services import run
+from usher.services.notify import tell_of_parked, tell_of_stopped
 from usher.store.dues import WAITING
 from usher.store.repository import Row, load
 from usher.store.unit import Unit
@@ -28,6 +29,7 @@ def park(unit: Unit, row: Row, rule: str, why: str) -> None:
     fix = f"look at the account, then: usher resolve {row['id']} --answer look, retry or cancel"
     _open(unit, row, rule, "high", why, fix)
     unit.ledger.append("step:step:park", (row["id"],), {"rule": rule, "why": why})
+    tell_of_parked(unit, row, rule)
     run.refresh(unit, row["run_id"])
 
 
@@ -69,6 +71,7 @@ def stop_connection(unit: Unit, connection: str, why: str, kind: str = "access")
     )
     unit.leases.quarantine(connection, why, kind, finding)
     unit.ledger.append("connection:access:lose", (finding,), {"connection": connection, "why": why, "kind": kind})
+    tell_of_stopped(unit, connection, finding, why)
     _probe_soon(unit, connection)
 
 

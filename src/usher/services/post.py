@@ -12,6 +12,8 @@ from email.utils import format_datetime
 from enum import StrEnum
 from typing import Protocol
 
+from usher.store.secrets import SecretMissing
+
 TIMEOUT_SECONDS = 20.0
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -68,8 +70,8 @@ class Smtp:
     def send(self, mail: Mail) -> None:
         """Hand a mail over; raises NotSent (try later) or Undeliverable."""
         message = self._message(mail)
-        password = self.password() if self.password is not None else None
         try:
+            password = self.password() if self.password is not None else None
             with self._connect() as server:
                 if self.security is Security.STARTTLS:
                     server.starttls(context=self._context())
@@ -84,6 +86,8 @@ class Smtp:
         except smtplib.SMTPAuthenticationError as error:
             # What a server says about a refused sign-in may repeat what was sent to it.
             raise NotSent(f"{self.host} refuses the user {self.user} ({error.smtp_code})") from None
+        except SecretMissing as error:
+            raise NotSent(str(error)) from error
         except ssl.SSLError as error:
             raise NotSent(f"no trusted connection to {self.host}: {error.reason or error}") from error
         except smtplib.SMTPNotSupportedError as error:

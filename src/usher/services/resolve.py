@@ -33,7 +33,8 @@ def resolve(workspace: Workspace, step_id: str, answer: Answer, by: Acting, reas
             return row
         if row["state"] not in (StepState.PARKED.value, StepState.PERSON.value):
             raise Refusal(f"step {step_id} is {row['state']}: only a parked step, or one that waits, takes an answer")
-        unit.ledger.append("step:step:resolve", (step_id, by.id), {"answer": answer.value, "reason": reason})
+        detail = {"answer": answer.value, "reason": reason} | by.signed(unit, answer.value, (step_id,), reason)
+        unit.ledger.append("step:step:resolve", (step_id, by.id), detail)
         for finding in unit.findings.open():
             if finding["key"].startswith(f"step:{step_id}:") and answer is not Answer.LOOK:
                 unit.findings.close(finding["id"], f"{by.row['name']}: {answer.value}: {reason}")
@@ -60,7 +61,8 @@ def _lift(unit: Unit, row: Row, by: Acting, reason: str) -> bool:
     if all(one["account"] != who for one in unit.health.quarantined(row["connection"])):
         return False
     health.lift_account(unit, row["connection"], who, f"{by.row['name']}: {reason}")
-    detail = {"answer": Answer.RETRY.value, "reason": reason}
+    answer = Answer.RETRY.value
+    detail = {"answer": answer, "reason": reason} | by.signed(unit, answer, (row["id"],), reason)
     unit.ledger.append("step:step:resolve", (row["id"], by.id), detail)
     unit.dues.hasten(row["id"])
     return row["state"] not in (StepState.PARKED.value, StepState.PERSON.value)

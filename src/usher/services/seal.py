@@ -18,7 +18,8 @@ def seal(workspace: Workspace, by: Acting, reason: str) -> None:
         if unit.leases.sealed() is not None:
             raise Refusal("the workspace is sealed already")
         unit.leases.set_seal(sealed=True, by=by.row["name"], reason=reason)
-        unit.ledger.append(SET, (by.id,), {"by": by.row["name"], "reason": reason})
+        detail = {"by": by.row["name"], "reason": reason} | by.signed(unit, "seal", (unit.workspace,), reason)
+        unit.ledger.append(SET, (by.id,), detail)
 
 
 def seal_without_keys(workspace: Workspace) -> None:
@@ -51,7 +52,8 @@ def unseal(workspace: Workspace, by: Acting, reason: str, *, anyway: bool = Fals
             )
         unit.leases.set_seal(sealed=False, by=by.row["name"], reason=reason)
         more = {"not_read": list(unread)} if unread else {}
-        unit.ledger.append(LIFTED, (by.id,), {"by": by.row["name"], "reason": reason, **more})
+        signed = by.signed(unit, "unseal", (unit.workspace, *unread), reason)
+        unit.ledger.append(LIFTED, (by.id,), {"by": by.row["name"], "reason": reason, **more, **signed})
 
 
 def not_read_since_restore(workspace: Workspace, unit: Unit) -> tuple[str, ...]:

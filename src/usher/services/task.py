@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from usher.domain.plan import PlannedStep
 from usher.domain.step import DueKind, StepState
+from usher.services.notify import NoticeKind, tell_of_step
+from usher.services.operators import Acting
 from usher.services.workspace import Refusal, Workspace
 from usher.store.repository import Row
 from usher.store.unit import Unit
@@ -27,10 +29,14 @@ def open_task(workspace: Workspace, unit: Unit, row: Row, planned: PlannedStep, 
         }
         task = unit.runs.add_task(planned, config.owner, why, unit.runs.later(TASK_SECONDS), document)
         unit.ledger.append("step:task:open", (row["id"], task["id"]), {"why": why, "assignee": config.owner})
+        owner = unit.operators.named(config.owner)
+        tell_of_step(
+            unit, NoticeKind.TASK, row, task["id"], [owner] if owner else [], f"usher task show {task['number']}"
+        )
     unit.runs.move(row["id"], StepState.PERSON, f"waits for a person: {why}")
 
 
-def say_done(workspace: Workspace, reference: str, operator: Row, note: str) -> Row:
+def say_done(workspace: Workspace, reference: str, by: Acting, note: str) -> Row:
     """A person says that a task is done: usher looks at once, and believes only what it reads."""
     with workspace.store.begin() as unit:
         task = unit.runs.find_task(reference)
@@ -40,8 +46,9 @@ def say_done(workspace: Workspace, reference: str, operator: Row, note: str) -> 
             raise Refusal(f"task {task['number']} was verified and closed at {task['closed_at']}")
         row = unit.runs.step(task["step_id"])
         assert row is not None
-        unit.runs.set_task(task["id"], said_done_at=unit.runs.now(), said_done_by=operator["id"])
-        unit.ledger.append("step:task:say_done", (row["id"], task["id"], operator["id"]), {"note": note})
+        unit.runs.set_task(task["id"], said_done_at=unit.runs.now(), said_done_by=by.id)
+        detail = {"note": note} | by.signed(unit, "say done", (row["id"], task["id"]), note)
+        unit.ledger.append("step:task:say_done", (row["id"], task["id"], by.id), detail)
         unit.dues.put(DueKind.VERIFY, row["id"], row["connection"], unit.dues.later(0), {"tries": 0})
         return task
 

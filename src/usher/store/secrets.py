@@ -142,8 +142,13 @@ class Secrets:
     def _find(self, config: ConnectionConfig, name: str, place: str) -> str:
         if place == "kept":
             return self._kept.get(config.name, name, origin_of(config))
+        return self.at(f"connections/{config.name}.yaml: secrets.{name}", place)
+
+    def at(self, where: str, place: str) -> str:
+        """Return the secret at `env:NAME` or `file:PATH`; `where` is what names the place. Raises SecretMissing."""
         kind, _, rest = place.partition(":")
-        where = f"connections/{config.name}.yaml: secrets.{name}"
+        if kind not in ("env", "file") or not rest:
+            raise SecretMissing(f"{where}: expected env:NAME or file:PATH, never the secret itself")
         return self._from_environment(where, rest) if kind == "env" else self._from_file(where, rest)
 
     def _from_environment(self, where: str, variable: str) -> str:

@@ -62,7 +62,7 @@ def test_a_plan_on_a_partial_reading_is_held_until_it_is_whole_or_confirmed(firm
     firm.hr("ann")
     firm.crm("ann", "ben", "cleo")
     assert "the last reading of crm is partial" in held(firm, "ann")
-    confirm(firm.workspace, "crm", firm.olga.id)
+    confirm(firm.workspace, "crm", firm.olga)
     assert firm.plan("ann").guard["allowed"]
 
 

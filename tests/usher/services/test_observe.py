@@ -15,7 +15,9 @@ from tests.usher.services.conftest import NAMES, Firm, MakeFirm
 from usher.connectors.contract import Call, Connector, Page
 from usher.domain.account import Account, AccountState
 from usher.domain.connection import ConnectionConfig
+from usher.domain.signing import new_private_key
 from usher.services.observe import confirm, observe
+from usher.services.operators import Acting
 from usher.services.workspace import Refusal
 from usher.store.readings import read_reading
 from usher.store.repository import load
@@ -53,7 +55,7 @@ def test_what_a_shrunken_listing_does_show_is_believed(firm: Firm) -> None:
 
 def test_a_person_confirms_that_it_really_shrank_and_then_the_accounts_end(firm: Firm) -> None:
     firm.crm("ann", "ben", "cleo")
-    seen = confirm(firm.workspace, "crm", firm.olga.id)
+    seen = confirm(firm.workspace, "crm", firm.olga)
     assert (seen.kind, seen.ended) == ("complete", 2)
     assert firm.names() == ["ann", "ben", "cleo"]
     assert ("reading not complete", "crm") not in firm.findings()
@@ -66,13 +68,13 @@ def test_what_was_confirmed_is_the_size_that_was_shown_and_a_listing_that_shrink
 ) -> None:
     firm.crm("ann", "ben", "cleo")
     firm.write_crm("ann")
-    assert confirm(firm.workspace, "crm", firm.olga.id).kind == "partial"
+    assert confirm(firm.workspace, "crm", firm.olga).kind == "partial"
     assert firm.names() == list(NAMES)
 
 
 def test_a_whole_reading_has_nothing_to_confirm(firm: Firm) -> None:
     with pytest.raises(Refusal, match="not partial"):
-        confirm(firm.workspace, "crm", firm.olga.id)
+        confirm(firm.workspace, "crm", firm.olga)
 
 
 def test_a_listing_without_a_name_that_is_always_there_is_partial_and_cannot_be_confirmed(
@@ -83,7 +85,7 @@ def test_a_listing_without_a_name_that_is_always_there_is_partial_and_cannot_be_
     assert (seen.kind, seen.ended) == ("partial", 0)
     assert "eve@acme.test" in seen.reasons[0].casefold()
     with pytest.raises(Refusal, match="cannot be confirmed"):
-        confirm(firm.workspace, "crm", firm.olga.id)
+        confirm(firm.workspace, "crm", firm.olga)
     assert firm.crm(*NAMES).kind == "complete"
 
 
@@ -145,7 +147,7 @@ def test_a_listing_that_gives_the_same_page_again_is_partial_and_cannot_be_confi
     seen = observe(hostile.workspace, "wiki")
     assert (seen.kind, seen.ended, hostile.count()) == ("partial", 0, 30)
     with pytest.raises(Refusal, match="cannot be confirmed"):
-        confirm(hostile.workspace, "wiki", "opr_1")
+        confirm(hostile.workspace, "wiki", Acting({"id": "opr_1", "name": "olga"}, new_private_key()))
     hostile.weather()
     seen = observe(hostile.workspace, "wiki")
     assert (seen.kind, seen.accounts, seen.ended) == ("complete", 30, 0)

@@ -114,7 +114,7 @@ class Clerk:
                 self._tell(task, step)
                 continue
             self._change(step)
-            say_done(self.workspace, str(task["number"]), self.operator.row, "done by the scripted person")
+            say_done(self.workspace, str(task["number"]), self.operator, "done by the scripted person")
 
     def _tell(self, task: Row, step: dict[str, Any]) -> None:
         file = self.folder / "data" / "expenses" / "users.csv"
@@ -123,7 +123,7 @@ class Clerk:
             self._change(step)
         else:
             self.console.input("  Change the file, then press Enter. ")
-        say_done(self.workspace, str(task["number"]), self.operator.row, "said at the terminal")
+        say_done(self.workspace, str(task["number"]), self.operator, "said at the terminal")
 
     def _change(self, step: dict[str, Any]) -> None:
         file = self.folder / "data" / "expenses" / "users.csv"

@@ -52,7 +52,7 @@ def observe(
             for name in wanted:
                 show(name, 0, None)
                 if by is not None:
-                    found.append(confirm_reading(workspace, name, by.id))
+                    found.append(confirm_reading(workspace, name, by))
                 else:
                     found.append(read(workspace, name, since=_since(workspace, name) if delta else None, progress=show))
         counts = reconcile(workspace) if wanted else {}

@@ -82,7 +82,7 @@ def done(
     context = context_of(ctx)
     with context.opened() as workspace:
         by = acting(workspace, as_, key)
-        say_done(workspace, number, by.row, said)
+        say_done(workspace, number, by, said)
         if no_wait:
             note("a worker will look: usher worker or usher serve")
         else:
