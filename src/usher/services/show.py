@@ -125,6 +125,7 @@ def operator(row: Row, person: str | None = None) -> Document:
         "person": person,
         "added_at": row["added_at"],
         "revoked_at": row["revoked_at"],
+        "email": row["email"],
     }
 
 

@@ -9,15 +9,16 @@ import typer
 
 from usher import __version__
 from usher.entry.cli import (
+    approvals,
     apps,
     backups,
     connection_changes,
+    delegations,
     demo,
     findings,
     ledger,
     links,
     observing,
-    operators,
     people,
     plans,
     policies,
@@ -99,7 +100,7 @@ app.command(
     short_help="Make a workspace with its keys.",
     epilog=examples("usher init acme --zone Europe/Berlin", json="init/1"),
 )(setting_up.init)
-app.add_typer(operators.app, name="operator", short_help="The people who act, each with a key.")
+app.add_typer(delegations.app, name="operator", short_help="The people who act, each with a key.")
 app.add_typer(connection_changes.app, name="connect", short_help="How usher reaches each app.")
 app.add_typer(apps.app, name="app", short_help="What usher knows of apps; any app by a person.")
 app.add_typer(policies.app, name="policy", short_help="What each kind of person shall have.")
@@ -146,10 +147,16 @@ app.command(
     epilog=examples(
         "usher approve 1 --as omar --key file:~/omar.key",
         "usher approve 1 --digest 3fa2b1c4 --as omar --key env:OMAR_KEY",
+        "usher approve --file plan-12.json --as omar --key file:~/omar.key --out plan-12.omar.sig",
+        "usher approve 12 --signature plan-12.omar.sig",
         "usher approve 1 --reject --reason 'she moves, she does not leave' --as omar --key file:~/omar.key",
         json="plan/1",
     ),
-)(plans.approve)
+)(approvals.approve)
+app.command(
+    short_help="Mails to operators: sent, and not sent.",
+    epilog=examples("usher notices", "usher notices --unsent", json="notices/1"),
+)(approvals.notices)
 app.command(
     short_help="Carry out an approved plan, each step proven.",
     epilog=examples("usher run 1", "usher run 1 --no-wait", json="run/1"),

@@ -45,6 +45,9 @@ def add(
     key_out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the private key to this new file, for its owner only.")
     ] = None,
+    email: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Where mails for the operator go: usher notices.")
+    ] = None,
     as_: As = None,
     key: Key = None,
 ) -> None:
@@ -59,7 +62,7 @@ def add(
         by = None
         if _has_operators(workspace) or as_:
             by = acting(workspace, as_, key)
-        _add(context, workspace, name.strip(), tuple(account or ()), by, key_out)
+        _add(context, workspace, name.strip(), tuple(account or ()), by, key_out, email)
 
 
 def _has_operators(workspace: Workspace) -> bool:
@@ -74,6 +77,7 @@ def _add(
     accounts: tuple[str, ...],
     by: Acting | None,
     key_out: Path | None,
+    email: str | None,
 ) -> None:
     from usher.domain.signing import new_private_key
     from usher.services.operators import add_operator
@@ -82,7 +86,7 @@ def _add(
     private = new_private_key()
     written = _write_key(key_out.expanduser(), private) if key_out else None
     try:
-        row, _ = add_operator(workspace, name, accounts, by=by, private_key=private)
+        row, _ = add_operator(workspace, name, accounts, by=by, private_key=private, email=email)
     except BaseException:
         if written is not None:
             written.unlink()
@@ -132,11 +136,12 @@ def list_(ctx: typer.Context) -> None:
             return
         rows = [
             (one["name"], "revoked " + instant(one["revoked_at"]) if one["revoked_at"] else "active",
-             one["key_id"], ", ".join(one["accounts"]), one["person"], instant(one["added_at"]))
+             one["key_id"], ", ".join(one["accounts"]), one["email"], one["person"],
+             instant(one["added_at"]))
             for one in found
         ]  # fmt: skip
-        headings = ("operator", "state", "key", "accounts", "person", "added")
-        screen.print(table(screen, headings, rows, wide=("person", "added")))
+        headings = ("operator", "state", "key", "accounts", "mail", "person", "added")
+        screen.print(table(screen, headings, rows, wide=("mail", "person", "added")))
 
     emit(context, "operators/1", {"operators": found}, paint)
 
@@ -159,5 +164,38 @@ def revoke(
 
     def paint(screen: Console) -> None:
         lines(screen, [("revoked", name), ("at", instant(found["revoked_at"]))])
+
+    emit(context, "operator/1", {"operator": found, "private_key": None, "key_file": None}, paint)
+
+
+@app.command(
+    "set-email",
+    epilog=examples(
+        "usher operator set-email omar omar@acme.test --as omar --key file:~/omar.key",
+        "usher operator set-email omar --none --as olga --key file:~/olga.key",
+        json="operator/1",
+    ),
+)
+def set_email(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="The operator.")],
+    address: Annotated[str | None, typer.Argument(help="Where mails for the operator go.")] = None,
+    none: Annotated[bool, typer.Option("--none", help="Send no mails to the operator any more.")] = False,
+    as_: As = None,
+    key: Key = None,
+) -> None:
+    """Say where mails for an operator go; signed, and in the ledger."""
+    from usher.services.operators import set_email as keep
+    from usher.services.show import operators
+
+    if (address is None) != none:
+        raise BadInput("expected an ADDRESS, or --none")
+    context = context_of(ctx)
+    with context.opened() as workspace:
+        row = keep(workspace, name, address, acting(workspace, as_, key))
+        found = next(one for one in operators(workspace) if one["id"] == row["id"])
+
+    def paint(screen: Console) -> None:
+        screen.print(f"Mails for {name} go to {address}." if address else f"No mails go to {name}.")
 
     emit(context, "operator/1", {"operator": found, "private_key": None, "key_file": None}, paint)

@@ -160,7 +160,7 @@ def approve(
         else:
             sign(workspace, number, seen, by, reason)
         document = plan(workspace, number)
-    emit(context, "plan/1", {"plan": document}, lambda screen: _paint_standing(screen, document))
+    emit(context, "plan/1", {"plan": document}, lambda screen: paint_standing(screen, document))
 
 
 def _seen(context: Context, workspace: Workspace, number: str, digest: str | None, *, reject: bool) -> str:
@@ -185,7 +185,8 @@ def _seen(context: Context, workspace: Workspace, number: str, digest: str | Non
     return whole
 
 
-def _paint_standing(screen: Console, document: dict[str, Any]) -> None:
+def paint_standing(screen: Console, document: dict[str, Any]) -> None:
+    """How far a plan is after a signature, and what to do next."""
     number = document["number"]
     if document["state"] == "rejected":
         screen.print(f"Plan {number} is rejected. {document['note'] or ''}".rstrip())
