@@ -196,26 +196,33 @@ def not_as_approved(workspace: Workspace, unit: Unit, step: Row) -> str | None:
         return "the step is not the one in the approved plan"
     if approved.where != place_of(workspace, approved.connection):
         return f"the app is no longer what its owner signed for: it was {approved.where}"
-    return "; ".join(standing(unit, row, revoked_too=True).missing) or None
+    run = unit.runs.of_plan(plan.id)
+    if run is None or run["started_at"] >= max(plan.expires_at, plan.act_at or ""):
+        return "its run began after the plan had expired"
+    return "; ".join(standing(unit, row, begun_at=run["started_at"]).missing) or None
 
 
-def standing(unit: Unit, row: Row, *, revoked_too: bool = False) -> Standing:
+def standing(unit: Unit, row: Row, *, begun_at: str | None = None) -> Standing:
     """Count what counts: valid signatures over this very digest by operators who may still sign.
 
-    `revoked_too`: for a plan that has begun, what was signed before its operator was revoked goes on counting.
+    `begun_at`: for a plan that has begun, operators revoked and delegations ended since then go on counting.
     """
     plan = Plan.of(load(row["document"]))
     digest = plan.digest
-    if digest != row["digest"]:
+    if digest != row["digest"] or not _as_frozen(row, plan):
         return Standing((), ("the stored plan is not the plan that was signed: make it again",))
-    entitled = unit.operators.all() if revoked_too else unit.operators.active()
-    operators = {operator["id"]: operator for operator in entitled}
-    requester = operators.get(row["requested_by"])
+    operators = {
+        one["id"]: one
+        for one in unit.operators.all()
+        if one["revoked_at"] is None or (begun_at is not None and one["revoked_at"] >= begun_at)
+    }
+    requester = operators.get(plan.requested_by)
     missing: list[str] = []
     if requester is None or not verify(requester["public_key"], digest, REQUEST, row["signature"]):
         missing.append("the request is not signed by an active operator")
-    elif requester["person_id"] == plan.person and not revoked_too:
+    elif requester["person_id"] == plan.person and begun_at is None:
         missing.append("it was asked for by the person whom it is about: another operator must make it again")
+    missing += [f"{name} has rejected it" for name in _rejected_by(unit, plan)]
     signed = _valid(unit, plan, digest, operators)
     asked_by = person_of(requester) if requester is not None else row["requested_by"]
     people = {person_of(operators[id]) for id in signed}
@@ -229,7 +236,7 @@ def standing(unit: Unit, row: Row, *, revoked_too: bool = False) -> Standing:
             continue
         lacking = []
         for connection in names:
-            found = _signed_for(unit, plan, owner, connection, signed, operators, asked_by, begun=revoked_too)
+            found = _signed_for(unit, plan, owner, connection, signed, operators, asked_by, begun_at)
             if found is None:
                 lacking.append(connection)
             else:
@@ -248,14 +255,13 @@ def _signed_for(
     signed: Mapping[str, str],
     operators: Mapping[str, Row],
     asked_by: str,
-    *,
-    begun: bool,
+    begun_at: str | None,
 ) -> StandIn | None:
     """The delegation by which somebody who signed stood in for an owner at that instant; never the requester's."""
     for id, at in signed.items():
         if person_of(operators[id]) == asked_by:
             continue
-        for one in stand_ins(unit, operators, owner, connection, at, begun=begun):
+        for one in stand_ins(unit, operators, owner, connection, at, begun_at=begun_at):
             if one.taker["id"] == id and plan.created_at < one.row["valid_to"]:
                 return one
     return None
@@ -272,6 +278,27 @@ def _who_must(unit: Unit, operators: Mapping[str, Row], owner: str, connections:
     words = sorted(set.intersection(*others))
     instead = f" (or {' or '.join(words)})" if words else ""
     return f"{operators[owner]['name']} must approve as owner of {', '.join(connections)}{instead}"
+
+
+def _as_frozen(row: Row, plan: Plan) -> bool:
+    """True where the columns beside the document say what it says: whoever reads them reads what was signed."""
+    said = {
+        "id": plan.id, "number": plan.number, "kind": plan.kind.value, "person_id": plan.person,
+        "requested_by": plan.requested_by, "created_at": plan.created_at, "expires_at": plan.expires_at,
+        "act_at": plan.act_at, "lane": plan.lane.value, "confidential": plan.confidential, "undoes": plan.undoes,
+    }  # fmt: skip
+    return all(row[name] == value for name, value in said.items())
+
+
+def _rejected_by(unit: Unit, plan: Plan) -> list[str]:
+    """Who validly rejected it: that is final, whatever the plan's state says, and whoever he is now."""
+    return [
+        operator["name"]
+        for signature in unit.plans.signatures(plan.id)
+        if signature["decision"] == "reject"
+        and (operator := unit.operators.by_id(signature["operator_id"])) is not None
+        and verify(operator["public_key"], plan.digest, REJECTION, signature["signature"])
+    ]
 
 
 def _valid(unit: Unit, plan: Plan, digest: str, operators: Mapping[str, Row]) -> dict[str, str]:

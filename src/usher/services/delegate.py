@@ -139,11 +139,11 @@ class StandIn:
 
 
 def stand_ins(
-    unit: Unit, operators: Mapping[str, Row], owner: str, connection: str, at: str, *, begun: bool = False
+    unit: Unit, operators: Mapping[str, Row], owner: str, connection: str, at: str, *, begun_at: str | None = None
 ) -> list[StandIn]:
     """The delegations by which somebody may sign at an instant for this owner of this connection.
 
-    `operators` are those who count. `begun`: one that was ended after that instant goes on counting.
+    `operators` are those who count. `begun_at`: one that was ended after that instant goes on counting.
     """
     found = []
     for row in unit.answers.delegations():
@@ -152,7 +152,7 @@ def stand_ins(
             continue
         apps = None if row["connections"] is None else load(row["connections"])
         timely = row["valid_from"] <= at < row["valid_to"]
-        ended = row["revoked_at"] is not None and not (begun and row["revoked_at"] > at)
+        ended = row["revoked_at"] is not None and not (begun_at is not None and row["revoked_at"] >= begun_at)
         if not timely or ended or (apps is not None and connection not in apps):
             continue
         signed = _signed(
