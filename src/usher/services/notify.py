@@ -130,7 +130,7 @@ def _body(unit: Unit, told: Told) -> str:
         *told.lines,
         "",
         f"Look at it with: {told.command}",
-        "This mail approves nothing and holds no link. Only a command with your own key does.",
+        "This mail approves nothing and holds no link: only your key does.",
     ]
     return "\n".join(one_line(line) for line in lines) + "\n"
 
