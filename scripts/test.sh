@@ -18,11 +18,19 @@ paths_of() {
     esac
 }
 
-# Two processes share a suite's files; the fault runs have the machine to themselves.
+# Two processes share a suite's tests; the documents' blocks are shared out by their own suite.
 workers_of() {
     case "$1" in
-        faults | gate | docs) say 0 ;;
+        gate | docs) say 0 ;;
         *) say "${TEST_WORKERS:-2}" ;;
+    esac
+}
+
+# Tests that each start what they need are shared out one by one; else a file stays together with what it started once.
+sharing_of() {
+    case "$1" in
+        connectors | twins) say worksteal ;;
+        *) say loadfile ;;
     esac
 }
 
@@ -67,7 +75,7 @@ suite() {
         return
     fi
     # shellcheck disable=SC2086
-    part "$1" "$PY" -m pytest -q -n "$(workers_of "$1")" --dist loadfile $found $options $(coverage_of "$1")
+    part "$1" "$PY" -m pytest -q -n "$(workers_of "$1")" --dist "$(sharing_of "$1")" $found $options $(coverage_of "$1")
 }
 
 # A folder of tests that belongs to no suite would never run; refuse it.

@@ -158,10 +158,8 @@ class ConnectorConformance:
                 with pytest.raises(Unsupported):
                     write(Call(door=door))
 
-    @pytest.mark.parametrize("way", ["without a permit", "in a rehearsal", "sealed"])
     def test_without_the_right_to_write_nothing_changes(
         self,
-        way: str,
         connector: Connector,
         door: Door,
         writing_door: Door | None,
@@ -172,21 +170,20 @@ class ConnectorConformance:
         settle: Callable[[], None],
     ) -> None:
         writing = needs_writing(writing_door)
-        if way == "in a rehearsal":
-            refused = dataclasses.replace(writing, rehearsing=True)
-        elif way == "sealed":
-            refused = dataclasses.replace(writing, leave=sealed)
-        else:
-            refused = dataclasses.replace(writing, permit=None)
         before = list(read_all(connector, Call(door=door)))
         leaver = given(leaver_id, "no account may be changed")
         all_writes = writes(leaver, new_account, some_change, some_entitlement, connector)
-        for capability, write in all_writes.items():
-            if capability in connector.capabilities():
-                with pytest.raises(NotPermitted):
-                    write(Call(door=refused))
+        for refused in (
+            dataclasses.replace(writing, permit=None),
+            dataclasses.replace(writing, rehearsing=True),
+            dataclasses.replace(writing, leave=sealed),
+        ):
+            for capability, write in all_writes.items():
+                if capability in connector.capabilities():
+                    with pytest.raises(NotPermitted):
+                        write(Call(door=refused))
         settle()
-        assert list(read_all(connector, Call(door=door))) == before, f"something was written {way}"
+        assert list(read_all(connector, Call(door=door))) == before, "something was written without the right to it"
 
     # Writing
 

@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 
 CAUGHT_BY = {
-    "TestDoorIgnoresRehearsal": "test_without_the_right_to_write_nothing_changes[in a rehearsal]",
+    "TestDoorIgnoresRehearsal": "test_without_the_right_to_write_nothing_changes",
     "TestLostWriteCalledTransient": "test_a_lost_answer_to_a_write_is_an_unknown_outcome",
     "TestLostWriteSentAgain": "test_a_lost_answer_to_a_write_is_an_unknown_outcome",
     "TestInactiveHidden": "test_an_inactive_account_is_listed_as_inactive",
@@ -58,7 +58,7 @@ def _plain(test: str) -> str:
 def test_a_sound_connector_passes_the_whole_suite(outcomes):
     failed = [name for name, passed in outcomes["TestHealthy"].items() if not passed]
     assert failed == []
-    assert len(outcomes["TestHealthy"]) >= 20
+    assert len(outcomes["TestHealthy"]) >= 18
 
 
 @pytest.mark.parametrize("fault", CAUGHT_BY)

@@ -96,7 +96,7 @@ def test_a_job_killed_right_after_its_effect_is_an_unknown_outcome(console: Cons
 def test_a_silent_job_is_ended_at_its_deadline(
     console: Console, silent_after_leave: bool, error: type[Exception]
 ) -> None:
-    connector, started = connector_to(console, deadline_seconds=25.0 if silent_after_leave else 3.0), list[int]()
+    connector, started = connector_to(console, deadline_seconds=15.0 if silent_after_leave else 3.0), list[int]()
 
     def hold(pid: int) -> None:
         started.append(pid)
