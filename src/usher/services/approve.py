@@ -9,10 +9,10 @@ from typing import Any
 from usher.domain.plan import Plan, PlanState
 from usher.domain.signing import verify
 from usher.services.delegate import StandIn, stand_ins
-from usher.services.judge import judge_steps
 from usher.services.notify import NoticeKind, tell_of_plan
 from usher.services.operators import APPROVAL, REJECTION, REQUEST, Acting, person_of
 from usher.services.place import place_of
+from usher.services.release import held_now
 from usher.services.workspace import Refusal, Workspace
 from usher.store.repository import Row, dump, load
 from usher.store.unit import Unit
@@ -138,7 +138,10 @@ def _open_plan(unit: Unit, reference: str) -> tuple[Row, Plan]:
         raise Refusal(f"there is no plan {reference}; see: usher plan list")
     plan = Plan.of(load(row["document"]))
     if row["state"] == PlanState.HELD.value:
-        raise Refusal(f"plan {plan.number} is held by the guard: {row['note']}")
+        raise Refusal(
+            f"plan {plan.number} is held by the guard: {row['note']}; release its rows with: usher plan release "
+            f"{plan.number} ROW (usher plan show {plan.number} names them)"
+        )
     if row["state"] != PlanState.PROPOSED.value:
         raise Refusal(f"plan {plan.number} is {row['state']}: it takes no signatures")
     return row, plan
@@ -170,19 +173,6 @@ def may_not_sign(unit: Unit, plan: Plan, row: Row, operator: Row) -> str | None:
         if requester is not None and person_of(requester) == person_of(operator):
             return f"he is the same person as {requester['name']}, who asked for it"
     return _has_signed(unit, plan, operator)
-
-
-def held_now(workspace: Workspace, unit: Unit, plan: Plan) -> str | None:
-    """Ask the guard again: other plans, approved since this one was made, count against the same limits."""
-    verdict = judge_steps(workspace, unit, plan.steps, plan.id, basis=source_of(unit, plan))
-    reasons = [reason for row in (*verdict.refused, *verdict.held) for reason in row.reasons]
-    return "; ".join(dict.fromkeys(reasons)) or None
-
-
-def source_of(unit: Unit, plan: Plan) -> tuple[str, ...]:
-    """The connection whose signal asked for the plan: its reading must be sound too."""
-    signal = unit.findings.signal(plan.signal) if plan.signal else None
-    return (str(signal["source"]),) if signal else ()
 
 
 def not_as_approved(workspace: Workspace, unit: Unit, step: Row) -> str | None:

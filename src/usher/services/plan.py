@@ -7,7 +7,7 @@ from typing import Any
 
 from usher.domain.clock import to_text
 from usher.domain.person import Person, Standing
-from usher.domain.plan import Plan, PlanKind, PlanState
+from usher.domain.plan import Lane, Plan, PlanKind, PlanState
 from usher.domain.policy import Assignments, evaluate
 from usher.services.drafting import Draft
 from usher.services.escalate import after_freeze
@@ -35,8 +35,12 @@ def find_person(workspace: Workspace, unit: Unit, text: str) -> Person:
     return next(person for person in people(workspace, unit) if person.id == found[0]["id"])
 
 
-def make_plan(workspace: Workspace, kind: PlanKind, text: str, by: Acting, reason: str = "") -> Plan:
+def make_plan(
+    workspace: Workspace, kind: PlanKind, text: str, by: Acting, reason: str = "", *, lane: Lane = Lane.BULK
+) -> Plan:
     """Draft, judge, freeze and sign a plan; nothing has happened in any app.
+
+    A plan of the urgent lane overtakes bulk work where an app takes only so many calls; it is approved like any other.
 
     Refusal where there is nothing to do, where policy refuses, or where an app's owner is not an operator.
     """
@@ -49,7 +53,7 @@ def make_plan(workspace: Workspace, kind: PlanKind, text: str, by: Acting, reaso
         _draft(draft, unit, kind, reason or (f"signal of {signal['source']}" if signal else "request"), by)
         if not draft.steps:
             raise Refusal(f"there is nothing to do: {person.label} is as the {kind.value} asks; {_noted(draft)}")
-        return freeze(workspace, unit, draft, kind, by, reason, signal)
+        return freeze(workspace, unit, draft, kind, by, reason, signal, lane=lane)
 
 
 def freeze(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from usher.domain.plan import Plan, PlanState
 from usher.domain.step import DueKind, RunState, StepState
-from usher.services.approve import held_now, standing
+from usher.services.approve import standing
 from usher.services.place import place_of
+from usher.services.release import held_now, use
 from usher.services.workspace import Refusal, Workspace
 from usher.store.repository import Row, load
 from usher.store.unit import Unit
@@ -29,6 +30,7 @@ def start(workspace: Workspace, reference: str) -> Row:
             raise Refusal(f"plan {plan.number} was made under other files: {changed}; make it again")
         if why := held_now(workspace, unit, plan):
             raise Refusal(f"the guard does not allow plan {plan.number} as things stand now: {why}")
+        use(unit, plan)
         run = unit.runs.add_run(plan)
         unit.plans.set_state(plan.id, PlanState.RUNNING)
         unit.ledger.append("plan:run:begin", (plan.id, run["id"]), {"digest": plan.digest, "steps": len(plan.steps)})

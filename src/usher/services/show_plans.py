@@ -42,6 +42,15 @@ def _short(unit: Unit, row: Row) -> Document:
     }
 
 
+def _override(unit: Unit, made: Plan, names: dict[str, str]) -> Document | None:
+    """By whom a plan may pass the guard's limits once, until when, and whether it has."""
+    row = unit.answers.override_of(made.id)
+    if row is None:
+        return None
+    said = {name: row[name] for name in ("until", "reason", "at", "used_at")}
+    return {"operator": names.get(row["operator_id"])} | said
+
+
 def plan(workspace: Workspace, reference: str) -> Document:
     """One plan by number or id with everything that is signed, and whose signatures are missing; Refusal: no such."""
     with workspace.store.read() as unit:
@@ -55,6 +64,12 @@ def plan(workspace: Workspace, reference: str) -> Document:
             **_short(unit, row),
             "requested_by": names.get(made.requested_by),
             "reason": made.reason,
+            "lane": made.lane.value,
+            "releases": [
+                {"row": one["row"], "operator": names.get(one["operator_id"]), "reason": one["reason"], "at": one["at"]}
+                for one in unit.answers.releases(made.id)
+            ],
+            "override": _override(unit, made, names),
             "signal": _signal(unit, made),
             "configuration": made.configuration,
             "configuration_changed_since": made.configuration != workspace.configuration,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from usher.store.repository import Repository, Row, dump
 from usher.store.spine_tables import delegation, override, release
@@ -13,19 +13,26 @@ from usher.store.spine_tables import delegation, override, release
 class Answers(Repository):
     """Signed answers; none is ever changed but by marking it as used or revoked."""
 
-    def add_release(self, plan_id: str, digest: str, row: str, operator_id: str, signature: str, reason: str) -> Row:
-        """Keep one operator's word that one held row may go on."""
+    def add_release(
+        self, plan_id: str, digest: str, row: str, shown: str, operator_id: str, signature: str, reason: str
+    ) -> Row:
+        """Keep one operator's word that one held row may go on; `shown` is what held it (JSON)."""
         return self.add(
             release,
             id=self.ids.new("rel"),
             plan_id=plan_id,
             digest=digest,
             row=row,
+            shown=shown,
             operator_id=operator_id,
             signature=signature,
             reason=reason,
             at=self.now(),
         )
+
+    def end_release(self, plan_id: str, row: str) -> None:
+        """Make room for a newer word on the same row; the ledger keeps the older one."""
+        self.connection.execute(delete(release).where(release.c.plan_id == plan_id, release.c.row == row))
 
     def releases(self, plan_id: str) -> list[Row]:
         """Every released row of a plan, oldest first."""

@@ -13,6 +13,7 @@ release = Table(
     Column("plan_id", String, ForeignKey("plan.id"), nullable=False, index=True),
     Column("digest", String, nullable=False),
     Column("row", Text, nullable=False),
+    Column("shown", Text, nullable=False),
     Column("operator_id", String, ForeignKey("operator.id"), nullable=False),
     Column("signature", String, nullable=False),
     Column("reason", String),

@@ -20,7 +20,7 @@ from usher.entry.cli import (
     links,
     observing,
     people,
-    plans,
+    plan_answers,
     policies,
     runs,
     seals,
@@ -141,7 +141,7 @@ app.command(
     ),
 )(links.unlink)
 
-app.add_typer(plans.app, name="plan", short_help="Propose steps for one person; nothing happens.")
+app.add_typer(plan_answers.app, name="plan", short_help="Propose steps for one person; nothing happens.")
 app.command(
     short_help="Sign a plan exactly as it stands.",
     epilog=examples(

@@ -26,7 +26,7 @@ Until = Annotated[
 ]
 
 
-def _moment(workspace: Workspace, option: str, text: str) -> str:
+def moment(workspace: Workspace, option: str, text: str) -> str:
     try:
         found = read_moment(text, workspace.zone)
     except BadMoment as error:
@@ -69,8 +69,8 @@ def delegate(
     context = context_of(ctx)
     with context.opened() as workspace:
         by = acting(workspace, as_, key)
-        begins = workspace.now() if from_ is None else _moment(workspace, "--from", from_)
-        ends = _moment(workspace, "--until", until)
+        begins = workspace.now() if from_ is None else moment(workspace, "--from", from_)
+        ends = moment(workspace, "--until", until)
         row = give(workspace, by, to, apps=app_ or None, valid_from=begins, valid_to=ends, reason=reason)
         _emit(context, workspace, row["id"])
 
@@ -85,7 +85,7 @@ def absent(ctx: typer.Context, until: Until, reason: Reason = "", as_: As = None
     context = context_of(ctx)
     with context.opened() as workspace:
         by = acting(workspace, as_, key)
-        row = away(workspace, by, _moment(workspace, "--until", until), reason)
+        row = away(workspace, by, moment(workspace, "--until", until), reason)
         _emit(context, workspace, row["id"])
 
 

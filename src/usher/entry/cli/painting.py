@@ -23,6 +23,7 @@ def paint_plan(screen: Console, plan: Document) -> None:
             ("because", plan["note"]),
             ("asked for by", plan["requested_by"]),
             ("reason", plan["reason"]),
+            ("lane", "urgent: overtakes bulk work" if plan["lane"] == "urgent" else None),
             ("signal", _signal(plan["signal"])),
             ("valid until", instant(plan["expires_at"])),
             ("digest", plan["digest"]),
@@ -34,7 +35,7 @@ def paint_plan(screen: Console, plan: Document) -> None:
         heading(screen, "Notes")
         for note in plan["notes"]:
             screen.print(f"  {note}")
-    _paint_guard(screen, plan["guard"])
+    _paint_guard(screen, plan)
     heading(screen, "Signatures")
     if plan["approvers"]:
         screen.print(f"  approved by {', '.join(plan['approvers'])}")
@@ -91,11 +92,19 @@ def expected(value: Document) -> str:
     return ", ".join(said) or "nothing is expected"
 
 
-def _paint_guard(screen: Console, guard: Document) -> None:
+def _paint_guard(screen: Console, plan: Document) -> None:
+    guard = plan["guard"]
     heading(screen, "Guard: allowed" if guard["allowed"] else "Guard: not allowed")
     for kind in ("refused", "held"):
         for row in guard[kind]:
             screen.print(f"  {kind} {row['row']}: {'; '.join(row['reasons'])}")
+    for one in plan["releases"]:
+        screen.print(f"  released by {one['operator']} ({one['reason']}): {one['row']}")
+    if over := plan["override"]:
+        used = ", used" if over["used_at"] else ""
+        screen.print(f"  {over['operator']} lets it pass once until {instant(over['until'])}{used}: {over['reason']}")
+    if plan["state"] == "held" and guard["held"]:
+        screen.print(f"  Another operator answers: usher plan release {plan['number']} ROW --reason WHY")
     rows = [
         (one["scope"], one["what"], f"{one['hours']} h", one["done"], one["planned"], one["allowed"], one["size"])
         for one in guard["numbers"]

@@ -31,43 +31,56 @@ app = typer.Typer(
     ),
 )
 Person = Annotated[str, typer.Argument(help="Id, employee number, address, or part of a name.")]
+Urgent = Annotated[
+    bool, typer.Option("--urgent", help="Overtake bulk work where an app takes only so many calls; approved like any.")
+]
 Number = Annotated[str, typer.Argument(metavar="N", help="The plan's number or id.")]
 PREFIX = re.compile(r"(sha256:)?([0-9a-f]{8,64})")
 
 
 @app.command(epilog=examples("usher plan join nils@acme.test --as olga --key file:~/olga.key", json="plan/1"))
-def join(ctx: typer.Context, person: Person, reason: Reason = "", as_: As = None, key: Key = None) -> None:
+def join(
+    ctx: typer.Context, person: Person, reason: Reason = "", urgent: Urgent = False, as_: As = None, key: Key = None
+) -> None:
     """Propose the accounts, roles and modules that policy gives a person who has none of them yet."""
-    _propose(ctx, "join", person, reason, as_, key)
+    _propose(ctx, "join", person, reason, urgent, as_, key)
 
 
 @app.command(epilog=examples("usher plan move mia@acme.test --as olga --key file:~/olga.key", json="plan/1"))
-def move(ctx: typer.Context, person: Person, reason: Reason = "", as_: As = None, key: Key = None) -> None:
+def move(
+    ctx: typer.Context, person: Person, reason: Reason = "", urgent: Urgent = False, as_: As = None, key: Key = None
+) -> None:
     """Propose what brings a person's accounts to what policy says now."""
-    _propose(ctx, "move", person, reason, as_, key)
+    _propose(ctx, "move", person, reason, urgent, as_, key)
 
 
 @app.command(
     epilog=examples(
         "usher plan leave ann@acme.test --as olga --key file:~/olga.key",
         "usher plan leave E1017 --reason 'contract ended early' --as olga --key env:OLGA_KEY",
+        "usher plan leave ann@acme.test --urgent --reason 'dismissed today' --as olga --key file:~/olga.key",
         json="plan/1",
     )
 )
-def leave(ctx: typer.Context, person: Person, reason: Reason = "", as_: As = None, key: Key = None) -> None:
+def leave(
+    ctx: typer.Context, person: Person, reason: Reason = "", urgent: Urgent = False, as_: As = None, key: Key = None
+) -> None:
     """Propose to switch off every account of a person, the directory first."""
-    _propose(ctx, "leave", person, reason, as_, key)
+    _propose(ctx, "leave", person, reason, urgent, as_, key)
 
 
-def _propose(ctx: typer.Context, kind: str, person: str, reason: str, as_: str | None, key: str | None) -> None:
-    from usher.domain.plan import PlanKind
+def _propose(
+    ctx: typer.Context, kind: str, person: str, reason: str, urgent: bool, as_: str | None, key: str | None
+) -> None:
+    from usher.domain.plan import Lane, PlanKind
     from usher.services.plan import make_plan
     from usher.services.show_plans import plan as shown
 
     context = context_of(ctx)
     with context.opened() as workspace:
         by = acting(workspace, as_, key)
-        made = make_plan(workspace, PlanKind(kind), person, by, reason)
+        lane = Lane.URGENT if urgent else Lane.BULK
+        made = make_plan(workspace, PlanKind(kind), person, by, reason, lane=lane)
         document = shown(workspace, str(made.number))
     emit(context, "plan/1", {"plan": document}, lambda screen: paint_plan(screen, document))
     if not document["guard"]["allowed"]:

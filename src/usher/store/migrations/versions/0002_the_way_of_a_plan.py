@@ -43,6 +43,7 @@ def _answers() -> None:
         _text("plan_id"),
         _text("digest"),
         _text("row", long=True),
+        _text("shown", long=True),
         _text("operator_id"),
         _text("signature"),
         _text("reason", null=True),
