@@ -157,12 +157,12 @@ def _describe(folder: Path, company: Company, servers: dict[str, Running]) -> No
     (folder / "company.json").write_text(json.dumps(described))
 
 
-def open_workspace(folder: Path, reach: Reach = no_reach) -> Workspace:
-    """Open the workspace of a company that was built in this folder."""
+def open_workspace(folder: Path, reach: Reach = no_reach, at: Path | None = None) -> Workspace:
+    """Open the workspace of a company that was built in this folder; `at` is where it lies if it was restored."""
     described = json.loads((folder / "company.json").read_text())
     configs = [ConnectionConfig(**config) for config in described["connections"]]
     return make_workspace(
-        folder / "workspace",
+        at or folder / "workspace",
         configs,
         policies=_policies([App(**app) for app in described["apps"]]),
         limits=NO_LIMITS,
