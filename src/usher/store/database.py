@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +18,8 @@ from usher.domain.ids import IdFactory
 from usher.store.privatefiles import make_private_file
 from usher.store.unit import Unit
 
+BUSY_SECONDS = 60
+"""How long a process waits for another one that writes."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 WRITER_LOCK = 8_745_237
 """The number of PostgreSQL's advisory lock that a writing transaction holds; such locks are counted by database."""
@@ -119,7 +123,7 @@ def _require_references(connection: sqlalchemy.Connection) -> None:
 
 def _options(url: str) -> dict[str, Any]:
     if url.startswith("sqlite"):
-        return {"connect_args": {"timeout": 60, "check_same_thread": False}}
+        return {"connect_args": {"timeout": BUSY_SECONDS, "check_same_thread": False}}
     return {"pool_pre_ping": True}
 
 
@@ -127,9 +131,24 @@ def _prepare_sqlite(connection: Any, record: ConnectionPoolEntry) -> None:
     """WAL with a full sync a commit: a receipt that was acknowledged survives a power cut."""
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=60000"):
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
+    _use_wal(cursor)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _use_wal(cursor: sqlite3.Cursor) -> None:
+    """Switch to WAL; SQLite does not always wait for a process that is just switching a new database, so we do."""
+    end = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > end:
+                raise
+            time.sleep(0.05)
 
 
 def _begin_sqlite(connection: sqlalchemy.Connection) -> None:
