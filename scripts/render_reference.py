@@ -27,6 +27,7 @@ SECTIONS = (
     ("usher.yaml", "usher.store.configuration", "MainFile"),
     ("Rules", "usher.domain.policyfiles", "Rules"),
     ("Quorum by risk", "usher.domain.policyfiles", "QuorumRisk"),
+    ("Emergency", "usher.domain.policyfiles", "Emergency"),
     ("Limits", "usher.domain.guard", "Limits"),
     ("Limit", "usher.domain.guard", "Limit"),
     ("A connection", "usher.domain.connection", "ConnectionConfig"),

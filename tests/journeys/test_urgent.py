@@ -11,6 +11,7 @@ from usher.engine.inline import begin
 from usher.services.approve import approve
 from usher.services.plan import make_plan
 from usher.services.run import start
+from usher.services.when import How
 from usher.services.workspace import Refusal
 
 
@@ -20,7 +21,14 @@ def test_steps_of_an_urgent_plan_are_claimed_before_those_that_were_due_earlier(
     fence = begin(workspace)
     begun = []
     for person, lane in (("cleo", Lane.BULK), ("ann", Lane.URGENT)):
-        plan = make_plan(workspace, PlanKind.LEAVE, f"{person}@acme.test", company.olga, "left today", lane=lane)
+        plan = make_plan(
+            workspace,
+            PlanKind.LEAVE,
+            f"{person}@acme.test",
+            company.olga,
+            "left today",
+            How(urgent=lane is Lane.URGENT),
+        )
         with pytest.raises(Refusal, match="more operator"):
             start(workspace, str(plan.number))
         approve(workspace, str(plan.number), plan.digest, company.omar)

@@ -42,6 +42,7 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     ),
     "division": ("division", "business unit"),
     "cost_center": ("cost center", "cost centre"),
+    "time_zone": ("time zone", "timezone", "tz", "work time zone"),
     "location": ("location", "office", "site", "country"),
     "start_date": ("start date", "hire date", "date of hire", "joined", "starts"),
     "end_date": ("end date", "leave date", "termination date", "contract end", "ends"),

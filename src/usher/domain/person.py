@@ -96,6 +96,16 @@ def left_at(employments: Iterable[Employment], now: datetime) -> datetime | None
     return max((time for time in times if time is not None), default=None)
 
 
+def leaves_at(employments: Iterable[Employment]) -> datetime | None:
+    """Return when the last employment ends or ended; None while one of them names no end."""
+    times = [
+        employment.ends or (employment.said_at if employment.status is EmploymentStatus.TERMINATED else None)
+        for employment in employments
+    ]
+    known = [time for time in times if time is not None]
+    return max(known) if known and len(known) == len(times) else None
+
+
 def _open_standing(employment: Employment, now: datetime) -> Standing:
     if employment.status is EmploymentStatus.UNKNOWN:
         return Standing.UNKNOWN

@@ -135,6 +135,17 @@ class QuorumRisk(Strict):
     """A plan of which the guard held rows back when it was made."""
 
 
+class Emergency(Strict):
+    """Who may cut a person off alone; written under `rules.emergency:` in usher.yaml."""
+
+    allowed: bool = False
+    """One operator may switch a person's accounts off at once. Never the default."""
+    second_within_minutes: int = Field(default=60, ge=1, le=1440)
+    """Minutes within which the others must agree; later every operator is told."""
+    who: tuple[Name, ...] = ()
+    """Operators who may; none named: every operator."""
+
+
 class Rules(Strict):
     """How much agreement and time a plan needs; written under `rules:` in usher.yaml."""
 
@@ -146,6 +157,8 @@ class Rules(Strict):
     """People in a plan that a person asked for, the requester included."""
     plan_valid_hours: int = Field(default=24, ge=1, le=720)
     """Hours after which an unapproved or unstarted plan is void."""
+    emergency: Emergency = Field(default_factory=Emergency)
+    """Who may cut a person off before others have agreed."""
     quorum_risk: QuorumRisk = Field(default_factory=QuorumRisk)
     """What makes a plan risky, and how many people it then needs."""
     deputies: dict[str, tuple[str, ...]] = Field(default_factory=dict)

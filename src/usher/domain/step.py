@@ -53,6 +53,12 @@ class DueKind(StrEnum):
     """A plan that waits for signatures: tell of it, or end it."""
     NOTICE = "notice"
     """A mail of the outbox."""
+    PREFLIGHT = "preflight"
+    """A plan with a time is looked at before it begins."""
+    START = "start"
+    """A plan with a time begins."""
+    SECOND = "second"
+    """An emergency wants its second signature by now."""
 
 
 class RunState(StrEnum):

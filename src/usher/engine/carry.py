@@ -9,8 +9,9 @@ from usher.connectors.door import Door, Leave
 from usher.domain.plan import Lane
 from usher.domain.step import DueKind
 from usher.engine.fence import fenced
-from usher.services import health, park
+from usher.services import health, park, timing
 from usher.services.act import Act
+from usher.services.clockcheck import ClockWatch
 from usher.services.escalate import escalate
 from usher.services.notify import send_notice
 from usher.services.observe import observe_when_due
@@ -21,8 +22,11 @@ from usher.services.verify import verify, watch
 from usher.services.workspace import Workspace
 from usher.store.dues import CLAIMED
 from usher.store.repository import Row, load
+from usher.store.unit import Unit
 
 STEP_KINDS = (DueKind.ACT, DueKind.SETTLE, DueKind.VERIFY, DueKind.WATCH)
+DOUBT_SECONDS = 5.0
+"""How soon a row asks again whether the clock can be believed."""
 HALF_DONE = (DueKind.ACT, DueKind.SETTLE, DueKind.VERIFY)
 """Kinds of which a stopped app leaves somebody half on or half off."""
 
@@ -38,6 +42,7 @@ class Hurried:
         self.connector = connections.connector
         self.answers = connections.answers
         self.resting = connections.resting
+        self.clock_offset = connections.clock_offset
         self.close = connections.close
 
     def door(self, name: str, *, permit: Permit | None = None, leave: Leave | None = None, urgent: bool = True) -> Door:
@@ -51,9 +56,10 @@ class Carrier:
     Once another holder has taken the lease, every write raises Outlived and changes nothing.
     """
 
-    def __init__(self, workspace: Workspace, fence: int) -> None:
+    def __init__(self, workspace: Workspace, fence: int, clock: ClockWatch | None = None) -> None:
         self._workspace = fenced(workspace, fence)
         self._fence = fence
+        self._clock = clock
         self._urgent = replace(self._workspace, connections=Hurried(workspace.connections))
         leave = leave_of(workspace, fence)
         self._acts = {
@@ -68,7 +74,7 @@ class Carrier:
             if due is None or due["state"] != CLAIMED or due["fence"] != self._fence:
                 return
             step = unit.runs.step(due["subject"]) if due["kind"] in STEP_KINDS else None
-            hindered = health.hindrance(unit, due, step)
+            hindered = self._in_doubt(unit, due) or health.hindrance(unit, due, step)
         if hindered is not None:
             self._put_off(due, step, *hindered)
             return
@@ -78,6 +84,13 @@ class Carrier:
             health.after_row(self._workspace, due["connection"], who, step)
         with self._workspace.store.begin() as unit:
             unit.dues.finish(due_id)
+
+    def _in_doubt(self, unit: Unit, due: Row) -> tuple[str, str, bool] | None:
+        """While the clock cannot be believed nothing begins."""
+        if self._clock is None or due["kind"] not in (DueKind.ACT, DueKind.START):
+            return None
+        why = self._clock.doubt(unit)
+        return (why, unit.dues.later(DOUBT_SECONDS), False) if why else None
 
     def _dispatch(self, due: Row) -> None:
         urgent = due["lane"] == Lane.URGENT.rank
@@ -100,6 +113,12 @@ class Carrier:
                 escalate(workspace, subject, str(detail["what"]))
             case DueKind.NOTICE:
                 send_notice(workspace, subject, tries)
+            case DueKind.PREFLIGHT:
+                timing.preflight(workspace, subject)
+            case DueKind.START:
+                timing.begin(workspace, subject, tries)
+            case DueKind.SECOND:
+                timing.second(workspace, subject)
 
     def _put_off(self, due: Row, step: Row | None, why: str, until: str, lifted_early: bool) -> None:
         """Something keeps the row back: it is due again later, and a step that waits so is told of."""

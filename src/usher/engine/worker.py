@@ -14,6 +14,7 @@ from usher.engine.fence import Outlived, fenced
 from usher.engine.lease import Lease
 from usher.engine.runtime import Runtime
 from usher.engine.watchdog import watch_over
+from usher.services.clockcheck import ClockWatch
 from usher.services.record import sequence
 from usher.services.recover import recover
 from usher.services.schedule import schedule_observations
@@ -65,21 +66,25 @@ class Worker:
             recover(workspace)
             if self._scheduled:
                 schedule_observations(workspace)
-            carrier = Carrier(self._workspace, lease.fence)
+            clock = ClockWatch(workspace)
+            clock.look()
+            carrier = Carrier(self._workspace, lease.fence, clock)
             runtime = Runtime(
                 self._workspace.folder / "data", lease.fence, self._careful(carrier), url=self._engine_url
             )
             runtime.start()
             try:
                 try:
-                    self._loop(workspace, lease, runtime, until)
+                    self._loop(workspace, lease, runtime, clock, until)
                 finally:
                     runtime.stop()
                 sequence(workspace)
             except Outlived:
                 logger.error("another worker has taken the lease: this one stops")
 
-    def _loop(self, workspace: Workspace, lease: Lease, runtime: Runtime, until: Callable[[], bool]) -> None:
+    def _loop(
+        self, workspace: Workspace, lease: Lease, runtime: Runtime, clock: ClockWatch, until: Callable[[], bool]
+    ) -> None:
         beaten = headed = watched = time.monotonic()
         while not self.stop.is_set() and not until():
             now = time.monotonic()
@@ -87,6 +92,7 @@ class Worker:
                 beaten = now
                 if not lease.beat():
                     raise Outlived(f"fence {lease.fence} is outlived")
+            stopped = clock.look() is not None
             if now - headed >= HEAD_SECONDS:
                 headed = now
                 sequence(workspace)
@@ -94,7 +100,7 @@ class Worker:
                 watched = now
                 self._watch_over(workspace, lease.fence)
             with workspace.store.read() as unit:
-                kinds = self._kinds_now(unit)
+                kinds = self._kinds_now(unit, stopped=stopped)
                 due = unit.dues.connections(workspace.now(), kinds)
                 urgent = unit.dues.connections(workspace.now(), kinds, urgent=True)
             busy = Counter(list(self._under_way.values()))
@@ -109,10 +115,10 @@ class Worker:
         if put_right := watch_over(workspace, fence, under_way):
             logger.warning("%d rows or steps had fallen out of hand; they are due again", put_right)
 
-    def _kinds_now(self, unit: Unit) -> tuple[DueKind, ...]:
-        """While sealed nothing is acted on: such rows stay due, and go on as soon as the seal is lifted."""
-        sealed = unit.leases.sealed() is not None
-        return tuple(kind for kind in self._kinds if not (sealed and kind is DueKind.ACT))
+    def _kinds_now(self, unit: Unit, *, stopped: bool) -> tuple[DueKind, ...]:
+        """While sealed, or `stopped` by a clock in doubt, nothing begins: such rows stay due, and go on afterwards."""
+        stopped = stopped or unit.leases.sealed() is not None
+        return tuple(kind for kind in self._kinds if not (stopped and kind in (DueKind.ACT, DueKind.START)))
 
     def _claim(
         self, workspace: Workspace, fence: int, kinds: tuple[DueKind, ...], room: dict[str, int], runtime: Runtime

@@ -25,7 +25,7 @@ from usher.domain.clock import from_text, to_text
 from usher.domain.expect import differences, holds, seen
 from usher.domain.plan import PlannedStep, Verb
 from usher.domain.step import DueKind, Outcome, StepState
-from usher.services import park, run
+from usher.services import park, run, starts
 from usher.services.approve import not_as_approved
 from usher.services.judge import forbidden_now
 from usher.services.look import Sight, disagreement, is_ours, look
@@ -153,12 +153,13 @@ class Act:
             if why := self._for_a_person(planned):
                 open_task(self._workspace, unit, row, planned, why)
                 return
+            late = starts.lateness(unit, row)
             intent = unit.runs.add_intent(row["id"], len(intents) + 1, self._fence, seen(sight.account))
             unit.runs.move(row["id"], StepState.ACTING, attempt=len(intents) + 1)
             unit.ledger.append(
                 "step:intent:record",
                 (planned.id, intent["id"]),
-                {"verb": planned.verb.value, "connection": planned.connection, "account": planned.user_name},
+                {"verb": planned.verb.value, "connection": planned.connection, "account": planned.user_name, **late},
             )
         self._workspace.reach("after intent")
         self._write(planned, row, intent, tries, sight.account.id if sight.account else planned.user_name)

@@ -8,6 +8,7 @@ from typing import Any
 
 from usher.domain.plan import Plan, PlanState
 from usher.domain.signing import verify
+from usher.services import emergency, starts
 from usher.services.delegate import StandIn, stand_ins
 from usher.services.notify import NoticeKind, tell_of_plan
 from usher.services.operators import APPROVAL, REJECTION, REQUEST, Acting, person_of
@@ -16,6 +17,13 @@ from usher.services.release import held_now
 from usher.services.workspace import Refusal, Workspace
 from usher.store.repository import Row, dump, load
 from usher.store.unit import Unit
+
+EMERGENCY_STATES = (PlanState.APPROVED.value, PlanState.RUNNING.value, PlanState.DONE.value)
+"""Where an emergency takes the signatures of the others: it has begun already."""
+TAMPERED = "the stored plan is not the plan that was signed: make it again"
+UNSIGNED = "the request is not signed by an active operator"
+REJECTED_IT = " has rejected it"
+ABOUT_HIMSELF = "it was asked for by the person whom it is about: another operator must make it again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +70,14 @@ def keep_approval(workspace: Workspace, reference: str, digest: str | None, aske
         operator = _checked(unit, plan, word, APPROVAL)
         if hindrance := may_not_sign(unit, plan, row, operator):
             raise Refusal(f"{operator['name']} cannot approve plan {plan.number}: {hindrance}")
-        if why := held_now(workspace, unit, plan):
+        if not plan.emergency and (why := held_now(workspace, unit, plan)):
             raise Refusal(f"the guard does not allow plan {plan.number} as things stand now: {why}")
         unit.plans.sign(plan.id, plan.digest, word.operator, "approve", word.signature, word.reason)
         unit.ledger.append("plan:plan:approve", (plan.id, word.operator), _detail(word))
         found = standing(unit, row)
-        if not found.missing:
+        if not found.missing and row["state"] in EMERGENCY_STATES:
+            emergency.confirmed(unit, row, word.operator)
+        elif not found.missing:
             unit.plans.set_state(plan.id, PlanState.APPROVED)
             unit.findings.close_key(unsigned_key(plan.id), "it is approved")
         return found
@@ -83,7 +93,10 @@ def keep_rejection(workspace: Workspace, reference: str, asked: Callable[[str], 
         if hindrance := _is_subject(plan, operator) or _has_signed(unit, plan, operator):
             raise Refusal(f"{operator['name']} cannot reject plan {plan.number}: {hindrance}")
         unit.plans.sign(plan.id, plan.digest, word.operator, "reject", word.signature, word.reason)
-        end_plan(unit, row, PlanState.REJECTED, f"{operator['name']}: {word.reason}")
+        if row["state"] in EMERGENCY_STATES:
+            emergency.refused(unit, row, operator, word.reason)
+        else:
+            end_plan(unit, row, PlanState.REJECTED, f"{operator['name']}: {word.reason}")
         unit.ledger.append("plan:plan:reject", (plan.id, word.operator), _detail(word))
 
 
@@ -92,6 +105,7 @@ def end_plan(unit: Unit, row: Row, state: PlanState, why: str) -> None:
     unit.plans.set_state(row["id"], state, why)
     unit.findings.unanswer_signals(row["id"])
     unit.findings.close_key(unsigned_key(row["id"]), f"the plan is {state.value}")
+    starts.drop_start(unit, row["id"], f"the plan is {state.value}")
     requester = unit.operators.by_id(row["requested_by"])
     if requester is not None:
         tell_of_plan(unit, NoticeKind.VOIDED, Plan.of(load(row["document"])), [requester], why)
@@ -142,7 +156,7 @@ def _open_plan(unit: Unit, reference: str) -> tuple[Row, Plan]:
             f"plan {plan.number} is held by the guard: {row['note']}; release its rows with: usher plan release "
             f"{plan.number} ROW (usher plan show {plan.number} names them)"
         )
-    if row["state"] != PlanState.PROPOSED.value:
+    if row["state"] != PlanState.PROPOSED.value and not (plan.emergency and row["state"] in EMERGENCY_STATES):
         raise Refusal(f"plan {plan.number} is {row['state']}: it takes no signatures")
     return row, plan
 
@@ -166,7 +180,7 @@ def may_not_sign(unit: Unit, plan: Plan, row: Row, operator: Row) -> str | None:
     """Say why this operator's approval cannot count, or None where it can."""
     if hindrance := _is_subject(plan, operator):
         return hindrance
-    if not plan.signal and not plan.needs.single:
+    if not (plan.signal and not plan.emergency) and not plan.needs.single:
         if operator["id"] == row["requested_by"]:
             return "the requester cannot approve; another operator must"
         requester = unit.operators.by_id(row["requested_by"])
@@ -189,7 +203,22 @@ def not_as_approved(workspace: Workspace, unit: Unit, step: Row) -> str | None:
     run = unit.runs.of_plan(plan.id)
     if run is None or run["started_at"] >= max(plan.expires_at, plan.act_at or ""):
         return "its run began after the plan had expired"
-    return "; ".join(standing(unit, row, begun_at=run["started_at"]).missing) or None
+    return "; ".join(lacking(workspace, unit, row, begun_at=run["started_at"])) or None
+
+
+def lacking(workspace: Workspace, unit: Unit, row: Row, *, begun_at: str | None = None) -> tuple[str, ...]:
+    """What keeps a plan from acting. An emergency acts on its requester's signature where the rules let him.
+
+    A rejection stops what an emergency has not done yet.
+    """
+    missing = standing(unit, row, begun_at=begun_at).missing
+    plan = Plan.of(load(row["document"]))
+    if not plan.emergency:
+        return missing
+    asked = unit.operators.by_id(plan.requested_by)
+    why = emergency.not_allowed(workspace, str(asked["name"]) if asked else plan.requested_by)
+    grave = [one for one in missing if one in (TAMPERED, UNSIGNED, ABOUT_HIMSELF) or one.endswith(REJECTED_IT)]
+    return (*grave, *((why,) if why else ()))
 
 
 def standing(unit: Unit, row: Row, *, begun_at: str | None = None) -> Standing:
@@ -200,7 +229,7 @@ def standing(unit: Unit, row: Row, *, begun_at: str | None = None) -> Standing:
     plan = Plan.of(load(row["document"]))
     digest = plan.digest
     if digest != row["digest"] or not _as_frozen(row, plan):
-        return Standing((), ("the stored plan is not the plan that was signed: make it again",))
+        return Standing((), (TAMPERED,))
     operators = {
         one["id"]: one
         for one in unit.operators.all()
@@ -209,14 +238,14 @@ def standing(unit: Unit, row: Row, *, begun_at: str | None = None) -> Standing:
     requester = operators.get(plan.requested_by)
     missing: list[str] = []
     if requester is None or not verify(requester["public_key"], digest, REQUEST, row["signature"]):
-        missing.append("the request is not signed by an active operator")
+        missing.append(UNSIGNED)
     elif requester["person_id"] == plan.person and begun_at is None:
-        missing.append("it was asked for by the person whom it is about: another operator must make it again")
-    missing += [f"{name} has rejected it" for name in _rejected_by(unit, plan)]
+        missing.append(ABOUT_HIMSELF)
+    missing += [f"{name}{REJECTED_IT}" for name in _rejected_by(unit, plan)]
     signed = _valid(unit, plan, digest, operators)
     asked_by = person_of(requester) if requester is not None else row["requested_by"]
     people = {person_of(operators[id]) for id in signed}
-    if not plan.signal and not plan.needs.single:
+    if not (plan.signal and not plan.emergency) and not plan.needs.single:
         people.discard(asked_by)
     if len(people) < plan.needs.quorum:
         missing.append(f"{plan.needs.quorum - len(people)} more operator(s) must approve ({plan.needs.why})")

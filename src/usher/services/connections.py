@@ -13,6 +13,7 @@ import httpx2
 from usher.connectors.budget import Budget
 from usher.connectors.contract import Connector, Permit
 from usher.connectors.door import Door, Leave, refuse_all
+from usher.connectors.heard import Heard
 from usher.domain.connection import ConnectionConfig
 from usher.domain.profile import AppProfile
 
@@ -44,6 +45,7 @@ class OpenConnections:
         self._connectors: dict[str, Connector] = {}
         self._clients: dict[str, httpx2.Client] = {}
         self._budgets: dict[str, Budget] = {}
+        self.heard = Heard()
         self._answers: dict[str, deque[Mapping[str, Any]]] = {}
 
     def names(self) -> tuple[str, ...]:
@@ -97,7 +99,8 @@ class OpenConnections:
         with self._lock:
             if name not in self._clients:
                 # No proxy and no .netrc of the environment: a secret goes only where the configuration says.
-                self._clients[name] = httpx2.Client(trust_env=False)
+                hooks = {"response": [self.heard.hook(name)]}
+                self._clients[name] = httpx2.Client(trust_env=False, event_hooks=hooks)
             return self._clients[name]
 
     def answers(self, name: str) -> list[Mapping[str, Any]]:
@@ -108,6 +111,10 @@ class OpenConnections:
     def resting(self, name: str) -> float:
         """Seconds for which the app asked not to be called, 0 where it did not."""
         return self._budget(self._configs[name]).resting()
+
+    def clock_offset(self) -> float | None:
+        """Seconds by which the apps' clocks are ahead of this machine's; None where too few have answered lately."""
+        return self.heard.offset()
 
     def _answered(self, name: str) -> deque[Mapping[str, Any]]:
         with self._lock:

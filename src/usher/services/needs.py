@@ -30,13 +30,17 @@ def needs_of(
     `confidential`, `emergency` and `held` (the guard held rows back) are what the plan will say of itself.
     Refusal where nobody may sign for an app.
     """
-    owners, notes = _owners(workspace, unit, steps)
     rules = workspace.rules
+    if emergency:  # no owner is waited for: whoever did not ask for it may agree afterwards
+        why = f"an emergency: others must agree within {rules.emergency.second_within_minutes} minutes"
+        others = 1 if rules.single_operator else rules.quorum_risk.emergency - 1
+        return Needs(quorum=others, owners={}, why=why, single=rules.single_operator)
+    owners, notes = _owners(workspace, unit, steps)
     if rules.single_operator:
         return Needs(quorum=1, owners=owners, why="; ".join(("single_operator: true", *notes)), single=True)
     people = rules.quorum_signal if from_signal else rules.quorum_request
     why = "a source's signal asked for it" if from_signal else "a person asked for it, another must agree"
-    flags = {"confidential": confidential, "emergency": emergency, "held": held}
+    flags = {"confidential": confidential, "held": held}
     risks = list(_risks(unit, steps, rules.quorum_risk, flags))
     most = max((number for number, _ in risks), default=0)
     if most > people:
@@ -58,8 +62,6 @@ def _risks(
         yield risk.many_steps, f"it has more than {risk.steps_over} steps"
     if flags["confidential"]:
         yield risk.confidential, "it is confidential"
-    if flags["emergency"]:
-        yield risk.emergency, "it is an emergency"
     if flags["held"]:
         yield risk.held, "the guard held rows of it back"
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from usher.domain.clock import to_text
-from usher.domain.person import Person, Standing
+from usher.domain.clock import from_text, to_text
+from usher.domain.person import Person, Standing, leaves_at
 from usher.domain.plan import Lane, Plan, PlanKind, PlanState
 from usher.domain.policy import Assignments, evaluate
+from usher.services import emergency, rests, starts
 from usher.services.drafting import Draft
 from usher.services.escalate import after_freeze
 from usher.services.join import draft_join, draft_move
@@ -16,7 +17,9 @@ from usher.services.judge import judge_steps
 from usher.services.leave import draft_leave
 from usher.services.needs import needs_of
 from usher.services.operators import REQUEST, Acting
+from usher.services.recover import ASK_AFTER_HOURS
 from usher.services.sources import people
+from usher.services.when import AS_USUAL, How, When, when
 from usher.services.workspace import Refusal, Workspace
 from usher.store.repository import Row
 from usher.store.unit import Unit
@@ -36,24 +39,42 @@ def find_person(workspace: Workspace, unit: Unit, text: str) -> Person:
 
 
 def make_plan(
-    workspace: Workspace, kind: PlanKind, text: str, by: Acting, reason: str = "", *, lane: Lane = Lane.BULK
+    workspace: Workspace, kind: PlanKind, text: str, by: Acting, reason: str = "", how: How = AS_USUAL
 ) -> Plan:
     """Draft, judge, freeze and sign a plan; nothing has happened in any app.
 
-    A plan of the urgent lane overtakes bulk work where an app takes only so many calls; it is approved like any other.
-
-    Refusal where there is nothing to do, where policy refuses, or where an app's owner is not an operator.
+    Refusal where there is nothing to do, where policy refuses, or where an app's owner is not an operator; BadMoment
+    where the time that was typed names none.
     """
     with workspace.store.begin() as unit:
         person = find_person(workspace, unit, text)
-        signal = _signal(unit, person, kind, workspace)
-        if by.row["person_id"] == person.id:
-            raise Refusal(f"{by.row['name']} cannot ask for a plan about himself; another operator must")
-        draft = Draft(workspace, person)
-        _draft(draft, unit, kind, reason or (f"signal of {signal['source']}" if signal else "request"), by)
-        if not draft.steps:
-            raise Refusal(f"there is nothing to do: {person.label} is as the {kind.value} asks; {_noted(draft)}")
-        return freeze(workspace, unit, draft, kind, by, reason, signal, lane=lane)
+        return plan_for(workspace, unit, kind, person, by, reason, how)
+
+
+def plan_for(
+    workspace: Workspace, unit: Unit, kind: PlanKind, person: Person, by: Acting, reason: str, how: How
+) -> Plan:
+    """The same for a person who is known already, in the caller's transaction."""
+    if by.row["person_id"] == person.id:
+        raise Refusal(f"{by.row['name']} cannot ask for a plan about himself; another operator must")
+    if how.emergency:
+        emergency.may_begin(workspace, kind, by, reason)
+    at = when(workspace, person, kind, how)
+    signal = _signal(unit, person, kind, workspace, at)
+    draft = Draft(workspace, person, notes=list(at.notes))
+    _draft(draft, unit, kind, reason or (f"signal of {signal['source']}" if signal else "request"), by)
+    if how.emergency:
+        emergency.cut_off_only(draft)
+    if not draft.steps:
+        raise Refusal(f"there is nothing to do: {person.label} is as the {kind.value} asks; {_noted(draft)}")
+    more: dict[str, Any] = {
+        "act_at": at.act_at,
+        "act_zone": at.zone,
+        "lane": Lane.URGENT if how.urgent or how.emergency else Lane.BULK,
+        "confidential": how.confidential,
+        "emergency": how.emergency,
+    }
+    return freeze(workspace, unit, draft, kind, by, reason, signal, **more)
 
 
 def freeze(
@@ -84,7 +105,7 @@ def freeze(
         reason=reason,
         signal=signal["id"] if signal else None,
         created_at=to_text(created),
-        expires_at=to_text(created + timedelta(hours=workspace.rules.plan_valid_hours)),
+        expires_at=_expires(workspace, more.get("act_at")),
         configuration=workspace.configuration,
         needs=needs_of(
             workspace,
@@ -110,14 +131,28 @@ def freeze(
         unit.findings.answer_signal(signal["id"], plan.id)
     detail = {"digest": plan.digest, "kind": kind.value, "steps": len(plan.steps), "guard": verdict.allowed}
     unit.ledger.append("plan:plan:propose", (plan.id, draft.person.id, by.id), detail)
+    rests.made_again(unit, plan)
+    starts.put_start(unit, plan)
     after_freeze(workspace, unit, plan, state)
+    if plan.emergency and state is PlanState.PROPOSED:
+        emergency.put(workspace, unit, plan, by)
     return plan
+
+
+def _expires(workspace: Workspace, act_at: str | None) -> str:
+    """A plan with a time stays valid until then, and long enough after it that a person can still let it begin."""
+    valid = timedelta(hours=workspace.rules.plan_valid_hours)
+    soonest = workspace.clock.now() + valid
+    return to_text(max(soonest, from_text(act_at) + timedelta(hours=ASK_AFTER_HOURS) + valid) if act_at else soonest)
 
 
 def _draft(draft: Draft, unit: Unit, kind: PlanKind, asked: str, by: Acting) -> None:
     standing = draft.person.standing(draft.workspace.clock.now())
     if kind is PlanKind.LEAVE:
-        if standing is not Standing.LEFT:
+        coming = leaves_at(draft.person.employments)
+        if standing is not Standing.LEFT and coming is not None:
+            draft.notes.append(f"{draft.person.label} leaves at {to_text(coming)}, as the source says; now: {standing}")
+        elif standing is not Standing.LEFT:
             draft.notes.append(f"no source says that {draft.person.label} has left: they say {standing.value}")
         draft_leave(draft, unit, f"{asked} ({by.row['name']})")
         return
@@ -135,18 +170,20 @@ def assigned(workspace: Workspace, person: Person) -> Assignments:
     return evaluate(workspace.policies, person.attributes, active=active)
 
 
-def _signal(unit: Unit, person: Person, kind: PlanKind, workspace: Workspace) -> dict[str, str] | None:
-    """The source's own statement that asks for such a plan: it has come true, is unanswered, and still stands.
+def _signal(unit: Unit, person: Person, kind: PlanKind, workspace: Workspace, at: When) -> Row | None:
+    """The source's own statement that asks for such a plan: it is unanswered, still stands, and is true by then.
 
     A leaver who came back, or a joiner who has left, is asked for by nobody: only the newest of a person's joining,
     leaving and staying speaks, and only while all employments together say the same.
     """
-    left = person.standing(workspace.clock.now()) is Standing.LEFT
-    if (kind is PlanKind.LEAVE) != left:
+    begins = max(at.act_at or "", workspace.now())
+    leaves = leaves_at(person.employments)
+    leaves_by_then = leaves is not None and to_text(leaves) <= begins
+    if (kind is PlanKind.LEAVE) != leaves_by_then:
         return None
     rows = unit.findings.signals(person_id=person.id)
     newest = next((row for row in rows if (row["kind"] == "mover") == (kind is PlanKind.MOVE)), None)
-    if newest is None or newest["plan_id"] is not None or (newest["true_at"] or "") > workspace.now():
+    if newest is None or newest["plan_id"] is not None or (newest["true_at"] or "") > begins:
         return None
     return newest if newest["kind"] == ANSWERS[kind] else None
 
@@ -165,4 +202,5 @@ def void(workspace: Workspace, reference: str, by: Acting, reason: str) -> None:
             raise Refusal(f"plan {row['number']} is {row['state']}: it cannot be withdrawn")
         unit.plans.set_state(row["id"], PlanState.VOID, f"{by.row['name']}: {reason}")
         unit.findings.unanswer_signals(row["id"])
+        starts.drop_start(unit, row["id"], "it was withdrawn")
         unit.ledger.append("plan:plan:void", (row["id"], by.id), {"reason": reason})

@@ -64,6 +64,10 @@ class Connections(Protocol):
         """Seconds for which the app asked not to be called, 0 where it did not."""
         ...
 
+    def clock_offset(self) -> float | None:
+        """Seconds by which the apps' clocks are ahead of this machine's; None where too few have answered lately."""
+        ...
+
     def close(self) -> None:
         """Give every HTTP connection back."""
         ...

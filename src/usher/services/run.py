@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from usher.domain.clock import from_text
+from usher.domain.moments import in_words
 from usher.domain.plan import Plan, PlanState
 from usher.domain.step import DueKind, RunState, StepState
-from usher.services.approve import standing
+from usher.services import clockcheck, rests, starts
+from usher.services.approve import end_plan, lacking
 from usher.services.place import place_of
 from usher.services.release import held_now, use
 from usher.services.workspace import Refusal, Workspace
@@ -22,18 +25,27 @@ def start(workspace: Workspace, reference: str) -> Row:
         if begun := unit.runs.of_plan(row["id"]):
             return begun
         plan = Plan.of(load(row["document"]))
-        missing = standing(unit, row).missing
+        missing = lacking(workspace, unit, row)
         if row["state"] != PlanState.APPROVED.value or missing:
             why = "; ".join(missing) or row["note"] or "it cannot run"
             raise Refusal(f"plan {plan.number} is {row['state']}: {why}")
-        if plan.configuration != workspace.configuration and (changed := _moved(workspace, plan)):
+        if plan.act_at and plan.act_at > workspace.now():
+            at = in_words(from_text(plan.act_at), plan.act_zone or workspace.zone)
+            raise Refusal(f"plan {plan.number} begins at {at} ({plan.act_at}): usher worker or usher serve begins it")
+        if why := rests.why_not(workspace, unit, row):
+            raise Refusal(f"plan {plan.number} rests on what is no longer so: {why}; make it again")
+        if doubt := clockcheck.doubt(workspace, unit):
+            raise Refusal(f"plan {plan.number} does not begin: {doubt}")
+        if plan.configuration != workspace.configuration and (changed := moved(workspace, plan)):
             raise Refusal(f"plan {plan.number} was made under other files: {changed}; make it again")
         if why := held_now(workspace, unit, plan):
             raise Refusal(f"the guard does not allow plan {plan.number} as things stand now: {why}")
         use(unit, plan)
         run = unit.runs.add_run(plan)
         unit.plans.set_state(plan.id, PlanState.RUNNING)
-        unit.ledger.append("plan:run:begin", (plan.id, run["id"]), {"digest": plan.digest, "steps": len(plan.steps)})
+        starts.drop_start(unit, plan.id, "it has begun")
+        detail = {"digest": plan.digest, "steps": len(plan.steps), "planned_at": plan.act_at, "lane": plan.lane.value}
+        unit.ledger.append("plan:run:begin", (plan.id, run["id"]), {**detail, "emergency": plan.emergency})
         release(unit, run["id"])
         return run
 
@@ -44,12 +56,12 @@ def _void_if_expired(workspace: Workspace, reference: str) -> None:
         row = unit.plans.find(reference)
         if row is None or row["state"] != PlanState.APPROVED.value or row["expires_at"] > workspace.now():
             return
-        unit.plans.set_state(row["id"], PlanState.VOID, "it expired before it ran")
-        unit.findings.unanswer_signals(row["id"])
+        end_plan(unit, row, PlanState.VOID, "it expired before it ran")
+        unit.ledger.append("plan:plan:void", (row["id"],), {"reason": "it expired before it ran"})
     raise Refusal(f"plan {row['number']} expired at {row['expires_at']}: make it again")
 
 
-def _moved(workspace: Workspace, plan: Plan) -> str | None:
+def moved(workspace: Workspace, plan: Plan) -> str | None:
     """Say which connection of the plan is no longer what its owner signed for."""
     for step in plan.steps:
         if step.connection not in workspace.connections.names():

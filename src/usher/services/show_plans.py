@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from usher.domain.clock import from_text
+from usher.domain.moments import in_words
 from usher.domain.plan import Plan
 from usher.domain.step import StepState
+from usher.services import starts
 from usher.services.approve import standing
 from usher.services.show import task_document
 from usher.services.workspace import Refusal, Workspace
@@ -38,6 +41,12 @@ def _short(unit: Unit, row: Row) -> Document:
         "digest": row["digest"],
         "created_at": row["created_at"],
         "expires_at": row["expires_at"],
+        "act_at": row["act_at"],
+        "act_zone": document.get("act_zone"),
+        "act_local": _local(row["act_at"], document.get("act_zone")),
+        "lane": row["lane"],
+        "confidential": bool(row["confidential"]),
+        "emergency": bool(document.get("emergency", False)),
         "run": run["number"] if run else None,
     }
 
@@ -49,6 +58,11 @@ def _override(unit: Unit, made: Plan, names: dict[str, str]) -> Document | None:
         return None
     said = {name: row[name] for name in ("until", "reason", "at", "used_at")}
     return {"operator": names.get(row["operator_id"])} | said
+
+
+def _local(act_at: str | None, zone: str | None) -> str | None:
+    """The time at which a plan begins, as people said it."""
+    return in_words(from_text(act_at), zone or "UTC") if act_at else None
 
 
 def plan(workspace: Workspace, reference: str) -> Document:
@@ -108,6 +122,7 @@ def _run(unit: Unit, row: Row) -> Document:
     assert found is not None, row["plan_id"]
     document = load(found["document"])
     steps = unit.runs.steps(row["id"])
+    first = starts.first_intent(unit, row["id"]) if found["act_at"] else None
     return {
         "number": row["number"],
         "id": row["id"],
@@ -118,6 +133,12 @@ def _run(unit: Unit, row: Row) -> Document:
         "state": row["state"],
         "verified": sum(step["state"] in (StepState.VERIFIED.value, StepState.CLOSED.value) for step in steps),
         "total": len(steps),
+        "lane": found["lane"],
+        "emergency": bool(document.get("emergency", False)),
+        "planned_at": found["act_at"],
+        "planned_local": _local(found["act_at"], document.get("act_zone")),
+        "first_intent_at": first,
+        "late_seconds": starts.late_seconds(found["act_at"], first),
         "started_at": row["started_at"],
         "verified_at": row["verified_at"],
         "closed_at": row["closed_at"],

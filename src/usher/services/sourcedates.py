@@ -7,6 +7,7 @@ from datetime import date, datetime
 
 from usher.domain.person import EmploymentStatus
 from usher.domain.signals import end_of_day, start_of_day
+from usher.services.when import zone_of
 from usher.services.workspace import Workspace
 from usher.store.repository import load
 from usher.store.unit import Unit
@@ -18,13 +19,13 @@ ENDS = ("end_date", "last_day", "termination_date", "leave_date")
 
 
 def dates(workspace: Workspace, row: Mapping[str, str]) -> tuple[datetime | None, datetime | None]:
-    """When an employment starts and ends; a day without a time ends when it ends in the workspace's zone.
+    """When an employment starts and ends; a day without a time ends when it ends where the person works.
 
     None where the row says nothing, or nothing that can be read: `unreadable` tells the two apart.
     """
     first, last = _day(row.get(START)), _day(row.get(_end_column(row)))
-    starts = start_of_day(first, workspace.zone) if first else None
-    return starts, end_of_day(last, workspace.zone) if last else None
+    zone = zone_of(workspace, row)
+    return start_of_day(first, zone) if first else None, end_of_day(last, zone) if last else None
 
 
 def unreadable(row: Mapping[str, str]) -> dict[str, str]:

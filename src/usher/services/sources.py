@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from usher.domain.account import Account, AccountState
-from usher.domain.clock import from_text, to_text
+from usher.domain.clock import to_text
 from usher.domain.folding import fold
 from usher.domain.links import KeyKind
 from usher.domain.person import Employment, EmploymentStatus, Person, standing
 from usher.domain.signals import Signal, SourceRow, signals
-from usher.services import whose
+from usher.services import rests, whose
+from usher.services.employments import employment_of
 from usher.services.operators import tie_operators
 from usher.services.sourcedates import believed, close_absent, dates, end_is_unreadable, tell, unreadable
 from usher.services.workspace import Workspace
@@ -48,6 +49,7 @@ def refresh(workspace: Workspace, unit: Unit, connection: str, *, complete: bool
     whose.close_parted(unit)
     for person in touched:
         _summarise(workspace, unit, person)
+    rests.check(workspace, unit, touched)
     tie_operators(unit)
 
 
@@ -211,21 +213,6 @@ def _summarise(workspace: Workspace, unit: Unit, person_id: str) -> None:
 def _rank(workspace: Workspace, employment: Employment) -> tuple[bool, str]:
     """Attributes come from the employment that is still open, and of several from the latest."""
     return not employment.ended(workspace.clock.now()), to_text(employment.starts) if employment.starts else ""
-
-
-def employment_of(workspace: Workspace, row: Row) -> Employment:
-    """The employment of a stored row."""
-    status = EmploymentStatus(row["status"])
-    starts, ends = dates(workspace, load(row["row"]))
-    return Employment(
-        source=row["source"],
-        row_id=row["source_key"],
-        status=status,
-        starts=starts,
-        ends=ends,
-        said_at=from_text(row["status_since"]),
-        present=row["absent_since"] is None,
-    )
 
 
 def people(workspace: Workspace, unit: Unit) -> list[Person]:

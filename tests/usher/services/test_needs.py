@@ -41,7 +41,6 @@ def test_a_plan_that_a_source_asked_for_needs_one_and_one_that_a_person_asked_fo
     ("flag", "why"),
     [
         ("confidential", "it is confidential"),
-        ("emergency", "it is an emergency"),
         ("held", "the guard held rows of it back"),
     ],
 )
@@ -50,6 +49,12 @@ def test_what_a_plan_says_of_itself_makes_it_need_two_people_also_where_a_source
 ) -> None:
     found = needs(firm, firm.plan("ann"), **{flag: True})
     assert (found.quorum, found.why) == (2, f"2 people, since {why}")
+
+
+def test_an_emergency_waits_for_no_owner_and_its_requester_counts_as_nobody_who_agrees(firm: Firm) -> None:
+    found = needs(firm, firm.plan("ann"), emergency=True)
+    assert (found.quorum, dict(found.owners)) == (1, {})
+    assert found.why == "an emergency: others must agree within 60 minutes"
 
 
 def test_an_administrators_account_makes_it_need_two(firm: Firm) -> None:

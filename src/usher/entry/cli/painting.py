@@ -21,6 +21,8 @@ def paint_plan(screen: Console, plan: Document) -> None:
             ("plan", f"{plan['number']}: {plan['person_name']} {_VERBS[plan['kind']]}"),
             ("state", worded(plan["state"])),
             ("because", plan["note"]),
+            ("begins", _begins(plan)),
+            ("marked", marks(plan)),
             ("asked for by", plan["requested_by"]),
             ("reason", plan["reason"]),
             ("lane", "urgent: overtakes bulk work" if plan["lane"] == "urgent" else None),
@@ -47,8 +49,25 @@ def paint_plan(screen: Console, plan: Document) -> None:
         screen.print(
             f"\nNext: usher approve {plan['number']} --digest {plan['digest'][7:19]} --as NAME --key file:PATH"
         )
+    elif plan["state"] == "approved" and plan["act_at"]:
+        screen.print(f"\nIt begins at {plan['act_local']} while usher worker or usher serve runs.")
     elif plan["state"] == "approved":
         screen.print(f"\nNext: usher run {plan['number']}")
+
+
+def _begins(plan: Document) -> str | None:
+    return f"{plan['act_local']} ({plan['act_at']})" if plan["act_at"] else None
+
+
+def marks(document: Document) -> str:
+    """What is said of a plan or run wherever it is shown."""
+    names = [name for name in ("emergency", "confidential") if document.get(name)]
+    return ", ".join(names + (["urgent"] if document["lane"] == "urgent" else []))
+
+
+def late(seconds: float | None) -> str | None:
+    """How long after its time the first effect was about to be sent."""
+    return None if seconds is None else f"{seconds:g} s after its time"
 
 
 _VERBS = {"leave": "leaves", "join": "joins", "move": "moves", "undo": "gets back what a run took"}
@@ -131,7 +150,10 @@ def paint_run(screen: Console, run: Document) -> None:
         [
             ("run", f"{run['number']} of plan {run['plan']}: {run['person_name']} {_VERBS[run['kind']]}"),
             ("state", worded(run["state"])),
+            ("marked", marks(run)),
+            ("planned for", run["planned_local"]),
             ("begun", instant(run["started_at"])),
+            ("first effect", late(run["late_seconds"])),
             ("verified", instant(run["verified_at"])),
             ("closed", instant(run["closed_at"])),
         ],

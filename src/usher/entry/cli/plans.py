@@ -12,12 +12,13 @@ from usher.entry.cli.context import Context
 from usher.entry.cli.exits import BadInput, ExitCode
 from usher.entry.cli.groups import UsherGroup, examples
 from usher.entry.cli.options import As, Key, Reason, acting, context_of
-from usher.entry.cli.out import emit, instant, table, worded
+from usher.entry.cli.out import emit, instant, note, table, worded
 from usher.entry.cli.painting import paint_plan
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from usher.services.when import How
     from usher.services.workspace import Workspace
 
 app = typer.Typer(
@@ -35,56 +36,147 @@ Urgent = Annotated[
     bool, typer.Option("--urgent", help="Overtake bulk work where an app takes only so many calls; approved like any.")
 ]
 Number = Annotated[str, typer.Argument(metavar="N", help="The plan's number or id.")]
+At = Annotated[
+    str | None,
+    typer.Option(
+        "--at",
+        metavar="TIME",
+        help="When it begins: 2026-03-09 (the end of that day), '2026-03-09 17:00', or that and a zone, Europe/Berlin; "
+        "without a zone where the person works. now: once it is approved.",
+    ),
+]
+Confidential = Annotated[
+    bool, typer.Option("--confidential", help="Shown only to its requester and to those who must sign, until its end.")
+]
 PREFIX = re.compile(r"(sha256:)?([0-9a-f]{8,64})")
 
 
-@app.command(epilog=examples("usher plan join nils@acme.test --as olga --key file:~/olga.key", json="plan/1"))
+@app.command(
+    epilog=examples(
+        "usher plan join nils@acme.test --as olga --key file:~/olga.key",
+        "usher plan join nils@acme.test --at '2026-04-01 08:00' --as olga --key file:~/olga.key",
+        json="plan/1",
+    )
+)
 def join(
-    ctx: typer.Context, person: Person, reason: Reason = "", urgent: Urgent = False, as_: As = None, key: Key = None
+    ctx: typer.Context,
+    person: Person,
+    reason: Reason = "",
+    at: At = None,
+    urgent: Urgent = False,
+    confidential: Confidential = False,
+    as_: As = None,
+    key: Key = None,
 ) -> None:
     """Propose the accounts, roles and modules that policy gives a person who has none of them yet."""
-    _propose(ctx, "join", person, reason, urgent, as_, key)
+    from usher.services.when import How
+
+    _propose(ctx, "join", person, reason, as_, key, How(at=at, urgent=urgent, confidential=confidential))
 
 
 @app.command(epilog=examples("usher plan move mia@acme.test --as olga --key file:~/olga.key", json="plan/1"))
 def move(
-    ctx: typer.Context, person: Person, reason: Reason = "", urgent: Urgent = False, as_: As = None, key: Key = None
+    ctx: typer.Context,
+    person: Person,
+    reason: Reason = "",
+    at: At = None,
+    urgent: Urgent = False,
+    confidential: Confidential = False,
+    as_: As = None,
+    key: Key = None,
 ) -> None:
     """Propose what brings a person's accounts to what policy says now."""
-    _propose(ctx, "move", person, reason, urgent, as_, key)
+    from usher.services.when import How
+
+    _propose(ctx, "move", person, reason, as_, key, How(at=at, urgent=urgent, confidential=confidential))
 
 
 @app.command(
     epilog=examples(
         "usher plan leave ann@acme.test --as olga --key file:~/olga.key",
+        "usher plan leave ann@acme.test --at '2026-03-09 17:00 Europe/Berlin' --as olga --key file:~/olga.key",
         "usher plan leave E1017 --reason 'contract ended early' --as olga --key env:OLGA_KEY",
         "usher plan leave ann@acme.test --urgent --reason 'dismissed today' --as olga --key file:~/olga.key",
         json="plan/1",
     )
 )
 def leave(
-    ctx: typer.Context, person: Person, reason: Reason = "", urgent: Urgent = False, as_: As = None, key: Key = None
+    ctx: typer.Context,
+    person: Person,
+    reason: Reason = "",
+    at: At = None,
+    urgent: Urgent = False,
+    confidential: Confidential = False,
+    emergency: Annotated[
+        bool,
+        typer.Option(
+            "--emergency",
+            help="Switch the accounts off at once, alone, where the rules allow it; others must agree in time.",
+        ),
+    ] = False,
+    no_wait: Annotated[
+        bool,
+        typer.Option("--no-wait", help="Of an emergency: only begin it; usher worker or usher serve carries it out."),
+    ] = False,
+    as_: As = None,
+    key: Key = None,
 ) -> None:
-    """Propose to switch off every account of a person, the directory first."""
-    _propose(ctx, "leave", person, reason, urgent, as_, key)
+    """Propose to switch off every account of a person, the directory first.
+
+    Where the source names a leave date to come, the plan begins then.
+    """
+    from usher.services.when import How
+
+    if emergency and at is not None:
+        raise BadInput("--emergency begins at once: leave --at out")
+    how = How(at=at, urgent=urgent, confidential=confidential, emergency=emergency)
+    made = _propose(ctx, "leave", person, reason, as_, key, how, quiet=emergency)
+    if emergency:
+        _begin(context_of(ctx), made, wait=not no_wait)
 
 
 def _propose(
-    ctx: typer.Context, kind: str, person: str, reason: str, urgent: bool, as_: str | None, key: str | None
-) -> None:
-    from usher.domain.plan import Lane, PlanKind
+    ctx: typer.Context,
+    kind: str,
+    person: str,
+    reason: str,
+    as_: str | None,
+    key: str | None,
+    how: How,
+    *,
+    quiet: bool = False,
+) -> str:
+    """Make a plan and show it (`quiet`: only where it cannot go on); returns its number."""
+    from usher.domain.moments import BadMoment
+    from usher.domain.plan import PlanKind
     from usher.services.plan import make_plan
     from usher.services.show_plans import plan as shown
 
     context = context_of(ctx)
     with context.opened() as workspace:
         by = acting(workspace, as_, key)
-        lane = Lane.URGENT if urgent else Lane.BULK
-        made = make_plan(workspace, PlanKind(kind), person, by, reason, lane=lane)
+        try:
+            made = make_plan(workspace, PlanKind(kind), person, by, reason, how)
+        except BadMoment as error:
+            raise BadInput(f"--at: {error}") from error
         document = shown(workspace, str(made.number))
-    emit(context, "plan/1", {"plan": document}, lambda screen: paint_plan(screen, document))
-    if not document["guard"]["allowed"]:
+    held = not document["guard"]["allowed"]
+    if held or not quiet:
+        emit(context, "plan/1", {"plan": document}, lambda screen: paint_plan(screen, document))
+    if held:
         raise typer.Exit(ExitCode.REFUSED)
+    return str(made.number)
+
+
+def _begin(context: Context, number: str, *, wait: bool) -> None:
+    """An emergency begins in the same command."""
+    from usher.entry.cli.runs import finish
+    from usher.services.run import start
+
+    with context.opened() as workspace:
+        begun = start(workspace, number)
+        note(f"emergency: plan {number} has begun; another operator must agree: usher approve {number}")
+        finish(context, workspace, str(begun["number"]), wait=wait)
 
 
 @app.command("list", epilog=examples("usher plan list", "usher plan list --open", json="plans/1"))
@@ -207,5 +299,9 @@ def paint_standing(screen: Console, document: dict[str, Any]) -> None:
     screen.print(f"Plan {number} is signed by {', '.join(document['approvers'])}.")
     for missing in document["missing"]:
         screen.print(f"Still missing: {missing}")
-    if not document["missing"]:
+    if document["missing"]:
+        return
+    if document["act_at"] and document["state"] == "approved":
+        screen.print(f"It is approved, and begins at {document['act_local']} while usher worker or usher serve runs.")
+    elif document["state"] == "approved":
         screen.print(f"It is approved. Next: usher run {number}")
