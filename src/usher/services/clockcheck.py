@@ -14,6 +14,8 @@ from usher.store.unit import Unit
 KEY = "clock"
 RULE = "clock in doubt"
 LATEST = "clock: latest instant"
+BELIEVED = "clock: believed"
+"""When a person last said that the clock is right as it stands."""
 BACK_SECONDS = 120.0
 """So far behind the latest instant this workspace has written, a clock was put back."""
 APPS_SECONDS = 300.0
@@ -41,6 +43,7 @@ def doubt(workspace: Workspace, unit: Unit) -> str | None:
 def believe(unit: Unit) -> None:
     """A person says that the clock is right as it stands: what a wrong clock has recorded counts no more."""
     unit.health.set_mark(LATEST, unit.health.now())
+    unit.health.set_mark(BELIEVED, unit.health.now())
 
 
 class ClockWatch:
@@ -58,11 +61,16 @@ class ClockWatch:
         self._steady = steady or _since_boot
         self._lock = threading.Lock()
         self._set_clock = self._wall() - self._steady()
+        self._believed: str | None = None
         self._told: str | None = None
         self._looked_at = 0.0
 
     def doubt(self, unit: Unit) -> str | None:
         """Say why nothing may begin now, or None."""
+        said = unit.health.mark(BELIEVED)
+        if said is not None and said["value"] != self._believed:
+            self._believed = said["value"]
+            self._set_clock = self._wall() - self._steady()
         return self._jumped() or doubt(self._workspace, unit)
 
     def look(self) -> str | None:

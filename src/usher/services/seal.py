@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from usher.domain.ledger.restores import RESTORE_EVENT
+from usher.services import clockcheck
 from usher.services.operators import Acting
 from usher.services.workspace import Refusal, Workspace
 from usher.store.repository import Row
@@ -34,7 +35,7 @@ def seal_without_keys(workspace: Workspace) -> None:
 
 
 def unseal(workspace: Workspace, by: Acting, reason: str, *, anyway: bool = False) -> None:
-    """Effects may begin again; waiting steps go on by themselves.
+    """Effects may begin again; waiting steps go on by themselves. The clock is taken to be right as it stands.
 
     Refusal while a key of the workspace is missing, and after a restore until every connection has been read since.
     `anyway` lifts the seal although some could not be read; the ledger names them.
@@ -51,6 +52,7 @@ def unseal(workspace: Workspace, by: Acting, reason: str, *, anyway: bool = Fals
                 f"usher observe {' '.join(unread)}; an app that is gone for good: --anyway"
             )
         unit.leases.set_seal(sealed=False, by=by.row["name"], reason=reason)
+        clockcheck.believe(unit)
         more = {"not_read": list(unread)} if unread else {}
         signed = by.signed(unit, "unseal", (unit.workspace, *unread), reason)
         unit.ledger.append(LIFTED, (by.id,), {"by": by.row["name"], "reason": reason, **more, **signed})
