@@ -111,6 +111,9 @@ def _sign_elsewhere(
 
 def shown_elsewhere(carried: Carried) -> dict[str, Any]:
     """The plan of a file as a screen shows it; operators are called what the file calls them, which nobody signed."""
+    from usher.domain.clock import from_text
+    from usher.domain.moments import in_words
+
     plan = carried.plan
     names = {id: f"{carried.names[id]} ({id})" if id in carried.names else id for id in _operators(carried)}
     document = plan.document()
@@ -127,6 +130,9 @@ def shown_elsewhere(carried: Carried) -> dict[str, Any]:
             *(f"{names[id]} signs for {connection}" for connection, id in sorted(plan.needs.owners.items())),
         ],
         "configuration_changed_since": False,
+        "act_local": in_words(from_text(plan.act_at), plan.act_zone or "UTC") if plan.act_at else None,
+        "releases": [],
+        "override": None,
         "notes": [
             *(f"a signal of a source asked for it ({plan.signal})" for _ in (1,) if plan.signal),
             *(f"{word}: {value}" for word in _SAID if (value := document.get(word))),

@@ -61,8 +61,7 @@ def _begins(plan: Document) -> str | None:
 
 def marks(document: Document) -> str:
     """What is said of a plan or run wherever it is shown."""
-    names = [name for name in ("emergency", "confidential") if document.get(name)]
-    return ", ".join(names + (["urgent"] if document["lane"] == "urgent" else []))
+    return ", ".join(name for name in ("emergency", "confidential") if document.get(name))
 
 
 def late(seconds: float | None) -> str | None:
@@ -151,6 +150,7 @@ def paint_run(screen: Console, run: Document) -> None:
             ("run", f"{run['number']} of plan {run['plan']}: {run['person_name']} {_VERBS[run['kind']]}"),
             ("state", worded(run["state"])),
             ("marked", marks(run)),
+            ("lane", "urgent" if run["lane"] == "urgent" else None),
             ("planned for", run["planned_local"]),
             ("begun", instant(run["started_at"])),
             ("first effect", late(run["late_seconds"])),
