@@ -211,7 +211,7 @@ def test_a_worker_claims_only_what_it_can_carry_soon_so_that_a_long_queue_holds_
         for _ in range(40):
             unit.dues.put(DueKind.WATCH, "stp_nothing", "wiki", standing.workspace.now(), {"last": True, "tries": 0})
     worker = Worker(standing.workspace, scheduled=False)
-    giving_up = threading.Timer(30, worker.stop.set)
+    giving_up = threading.Timer(120, worker.stop.set)
     giving_up.start()
     worker.work(until=lambda: not _open(standing))
     giving_up.cancel()

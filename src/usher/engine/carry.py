@@ -20,7 +20,7 @@ from usher.services.ports import Connections
 from usher.services.settle import settle
 from usher.services.verify import verify, watch
 from usher.services.workspace import Workspace
-from usher.store.dues import CLAIMED
+from usher.store.dues import CLAIMED, WAITING
 from usher.store.repository import Row, load
 from usher.store.unit import Unit
 
@@ -48,6 +48,14 @@ class Hurried:
     def door(self, name: str, *, permit: Permit | None = None, leave: Leave | None = None, urgent: bool = True) -> Door:
         """A door whose calls are urgent."""
         return self._connections.door(name, permit=permit, leave=leave, urgent=urgent)
+
+
+def _waits_already(unit: Unit, due: Row) -> bool:
+    """Whether the same is due for the same step in another row: two would try it in two rhythms."""
+    return any(
+        other["id"] != due["id"] and other["kind"] == due["kind"] and other["state"] == WAITING
+        for other in unit.dues.open(due["subject"])
+    )
 
 
 class Carrier:
@@ -123,6 +131,9 @@ class Carrier:
     def _put_off(self, due: Row, step: Row | None, why: str, until: str, lifted_early: bool) -> None:
         """Something keeps the row back: it is due again later, and a step that waits so is told of."""
         with self._workspace.store.begin() as unit:
+            if due["kind"] in HALF_DONE and _waits_already(unit, due):
+                unit.dues.finish(due["id"])
+                return
             if not lifted_early:
                 unit.dues.give_back(due["id"], until)
                 return
