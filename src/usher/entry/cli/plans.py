@@ -45,9 +45,6 @@ At = Annotated[
         "without a zone where the person works. now: once it is approved.",
     ),
 ]
-Confidential = Annotated[
-    bool, typer.Option("--confidential", help="Shown only to its requester and to those who must sign, until its end.")
-]
 PREFIX = re.compile(r"(sha256:)?([0-9a-f]{8,64})")
 
 
@@ -64,14 +61,13 @@ def join(
     reason: Reason = "",
     at: At = None,
     urgent: Urgent = False,
-    confidential: Confidential = False,
     as_: As = None,
     key: Key = None,
 ) -> None:
     """Propose the accounts, roles and modules that policy gives a person who has none of them yet."""
     from usher.services.when import How
 
-    _propose(ctx, "join", person, reason, as_, key, How(at=at, urgent=urgent, confidential=confidential))
+    _propose(ctx, "join", person, reason, as_, key, How(at=at, urgent=urgent))
 
 
 @app.command(epilog=examples("usher plan move mia@acme.test --as olga --key file:~/olga.key", json="plan/1"))
@@ -81,14 +77,13 @@ def move(
     reason: Reason = "",
     at: At = None,
     urgent: Urgent = False,
-    confidential: Confidential = False,
     as_: As = None,
     key: Key = None,
 ) -> None:
     """Propose what brings a person's accounts to what policy says now."""
     from usher.services.when import How
 
-    _propose(ctx, "move", person, reason, as_, key, How(at=at, urgent=urgent, confidential=confidential))
+    _propose(ctx, "move", person, reason, as_, key, How(at=at, urgent=urgent))
 
 
 @app.command(
@@ -106,7 +101,6 @@ def leave(
     reason: Reason = "",
     at: At = None,
     urgent: Urgent = False,
-    confidential: Confidential = False,
     emergency: Annotated[
         bool,
         typer.Option(
@@ -129,7 +123,7 @@ def leave(
 
     if emergency and at is not None:
         raise BadInput("--emergency begins at once: leave --at out")
-    how = How(at=at, urgent=urgent, confidential=confidential, emergency=emergency)
+    how = How(at=at, urgent=urgent, emergency=emergency)
     made = _propose(ctx, "leave", person, reason, as_, key, how, quiet=emergency)
     if emergency:
         _begin(context_of(ctx), made, wait=not no_wait)
