@@ -9,6 +9,7 @@ from usher.domain.person import Person
 from usher.domain.profile import AppProfile
 from usher.domain.signing import key_id
 from usher.services.plan import find_person
+from usher.services.secrecy import ASK, blank, called, hidden_finding, hidden_plans
 from usher.services.sources import people as everybody
 from usher.services.workspace import Refusal, Workspace
 from usher.store.repository import Row, load
@@ -22,7 +23,12 @@ def people(workspace: Workspace, text: str | None = None) -> list[Document]:
     with workspace.store.read() as unit:
         wanted = {row["id"] for row in unit.people.search(text)} if text else None
         accounts = Counter(row["person_id"] for row in unit.accounts.links() if row["person_id"])
-        findings = Counter(row["person_id"] for row in unit.findings.open() if row["person_id"])
+        hidden = hidden_plans(workspace, unit)
+        findings = Counter(
+            row["person_id"]
+            for row in unit.findings.open()
+            if row["person_id"] and hidden_finding(unit, hidden, row) is None
+        )
         return [
             _person(workspace, person, accounts[person.id], findings[person.id])
             for person in everybody(workspace, unit)
@@ -55,7 +61,19 @@ def findings(workspace: Workspace, rule: str | None = None, person: str | None =
             rows = [row for row in rows if rule.casefold() in row["rule"].casefold()]
         elif rule is not None:
             rows = [row for row in rows if row["rule"] == rule]
-        return [_finding(row) for row in rows]
+        hidden = hidden_plans(workspace, unit)
+        shown = [(row, hidden_finding(unit, hidden, row)) for row in rows]
+        # Asked for one person's findings, those of a plan that is hidden are not there: they would say whose it is.
+        return [
+            _finding(row) if number is None else _hidden_finding(_finding(row), number)
+            for row, number in shown
+            if number is None or person is None
+        ]
+
+
+def _hidden_finding(document: Document, number: int) -> Document:
+    words = {"subject": called(number), "fix": ASK, "connection": None, "account_id": None, "person_id": None}
+    return blank(document, number, ("id", "rule", "severity", "opened_at"), **words)
 
 
 def _finding(row: Row) -> Document:
@@ -145,7 +163,22 @@ def task(workspace: Workspace, reference: str) -> Document:
 
 
 def task_document(workspace: Workspace, unit: Unit, row: Row) -> Document:
-    """A task with the step that it stands for."""
+    """A task with the step that it stands for; of a hidden plan only that there is one, and for whom."""
+    document = _task(workspace, unit, row)
+    number = hidden_plans(workspace, unit).get(_step_of(unit, row)["plan_id"])
+    if number is None:
+        return document
+    kept = ("number", "id", "assignee", "state", "plan", "run", "opened_at", "due_at", "overdue", "closed_at")
+    return blank(document, number, kept, title=called(number), why=ASK)
+
+
+def _step_of(unit: Unit, row: Row) -> Row:
+    step = unit.runs.step(row["step_id"])
+    assert step is not None, row["step_id"]
+    return step
+
+
+def _task(workspace: Workspace, unit: Unit, row: Row) -> Document:
     step = unit.runs.step(row["step_id"])
     assert step is not None, row["step_id"]
     run = unit.runs.find(step["run_id"])

@@ -7,10 +7,11 @@ from typing import Any
 
 from usher.domain.clock import from_text
 from usher.domain.moments import in_words
-from usher.domain.plan import Plan
+from usher.domain.plan import Plan, PlanState
 from usher.domain.step import StepState
 from usher.services import starts
 from usher.services.approve import standing
+from usher.services.secrecy import ASK, blank, called, hidden_plans
 from usher.services.show import task_document
 from usher.services.workspace import Refusal, Workspace
 from usher.store.repository import Row, load
@@ -23,7 +24,22 @@ KEEPS_FAILING = "keeps failing"
 def plans(workspace: Workspace) -> list[Document]:
     """Every plan, newest first, in short."""
     with workspace.store.read() as unit:
-        return [_short(unit, row) for row in unit.plans.all()]
+        hidden = hidden_plans(workspace, unit)
+        return [_unless_hidden(_short(unit, row), hidden.get(row["id"])) for row in unit.plans.all()]
+
+
+KEPT = (
+    "number", "id", "state", "digest", "created_at", "confidential", "run", "plan", "at_rest", "waits_for", "sealed",
+)  # fmt: skip
+"""What everybody is shown of a hidden plan or run."""
+
+
+def _unless_hidden(document: Document, number: int | None) -> Document:
+    if number is None:
+        return document
+    counts = ("verified", "total", "started_at", "verified_at", "closed_at") if "total" in document else ()
+    words: Document = {"kind": "confidential", "person_name": called(number), "missing": [ASK], "lane": "bulk"}
+    return blank(document, number, (*KEPT, *counts), **words)
 
 
 def _short(unit: Unit, row: Row) -> Document:
@@ -74,7 +90,7 @@ def plan(workspace: Workspace, reference: str) -> Document:
         made = Plan.of(load(row["document"]))
         found = standing(unit, row)
         names = {operator["id"]: operator["name"] for operator in unit.operators.all()}
-        return {
+        document = {
             **_short(unit, row),
             "requested_by": names.get(made.requested_by),
             "reason": made.reason,
@@ -104,6 +120,9 @@ def plan(workspace: Workspace, reference: str) -> Document:
                 for signature in unit.plans.signatures(made.id)
             ],
         }
+        shown = _unless_hidden(document, hidden_plans(workspace, unit).get(row["id"]))
+        guard = {"allowed": row["state"] != PlanState.HELD.value, "refused": [], "held": [], "numbers": []}
+        return shown if shown["guard"] else {**shown, "guard": guard, "override": None, "signal": None}
 
 
 def _signal(unit: Unit, made: Plan) -> Document | None:
@@ -114,7 +133,8 @@ def _signal(unit: Unit, made: Plan) -> Document | None:
 def runs(workspace: Workspace) -> list[Document]:
     """Every run, newest first, in short."""
     with workspace.store.read() as unit:
-        return [_run(unit, row) for row in unit.runs.all()]
+        hidden = hidden_plans(workspace, unit)
+        return [_unless_hidden(_run(unit, row), hidden.get(row["plan_id"])) for row in unit.runs.all()]
 
 
 def _run(unit: Unit, row: Row) -> Document:
@@ -135,6 +155,7 @@ def _run(unit: Unit, row: Row) -> Document:
         "total": len(steps),
         "lane": found["lane"],
         "emergency": bool(document.get("emergency", False)),
+        "confidential": bool(found["confidential"]),
         "planned_at": found["act_at"],
         "planned_local": _local(found["act_at"], document.get("act_zone")),
         "first_intent_at": first,
@@ -170,7 +191,7 @@ def run(workspace: Workspace, reference: str) -> Document:
         stopped = unit.leases.quarantined()
         open_findings = _findings_of(unit, steps)
         waits = _waits(steps, open_findings, sealed=sealed is not None, stopped=stopped)
-        return {
+        document = {
             **_run(unit, row),
             "at_rest": waits is not None,
             "waits_for": sorted(waits or ()),
@@ -187,6 +208,11 @@ def run(workspace: Workspace, reference: str) -> Document:
                 for found in rows
             ],
         }
+        number = hidden_plans(workspace, unit).get(row["plan_id"])
+        if number is None:
+            return document
+        blanks = [blank(one, number, ("ordinal", "id", "state")) for one in document["steps"]]
+        return {**_unless_hidden(document, number), "steps": blanks}
 
 
 def _step(unit: Unit, row: Row) -> Document:

@@ -15,6 +15,7 @@ from usher.domain.plan import Plan, PlanState
 from usher.domain.signing import BadKey, public_of, sign
 from usher.services.approve import Standing, Word, keep_approval, keep_rejection
 from usher.services.operators import APPROVAL, REJECTION
+from usher.services.secrecy import ASK, hidden_plans
 from usher.services.workspace import Refusal, Workspace
 from usher.store.repository import dump, load
 
@@ -48,6 +49,8 @@ def export_plan(workspace: Workspace, reference: str) -> dict[str, Any]:
             raise Refusal(f"there is no plan {reference}; see: usher plan list")
         if row["state"] != PlanState.PROPOSED.value:
             raise Refusal(f"plan {row['number']} is {row['state']}: it takes no signatures")
+        if row["id"] in hidden_plans(workspace, unit):
+            raise Refusal(f"plan {row['number']} is confidential: {ASK}")
         plan = Plan.of(load(row["document"]))
         if plan.digest != row["digest"]:
             raise Refusal("the stored plan is not the plan that was signed: make it again")

@@ -74,7 +74,16 @@ def make_undo(workspace: Workspace, reference: str, by: Acting, reason: str, onl
             raise Refusal(
                 f"nothing of run {run['number']} can be taken back: {'; '.join(draft.notes) or 'it did nothing'}"
             )
-        return freeze(workspace, unit, draft, PlanKind.UNDO, by, reason, undoes=run["id"])
+        return freeze(
+            workspace,
+            unit,
+            draft,
+            PlanKind.UNDO,
+            by,
+            reason,
+            undoes=run["id"],
+            confidential=bool(original["confidential"]),
+        )
 
 
 def _may_be_undone(unit: Unit, run: Row, steps: list[Row]) -> None:

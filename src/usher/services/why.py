@@ -8,6 +8,7 @@ from typing import Any
 from usher.domain.person import Standing
 from usher.domain.policy import explain
 from usher.services.plan import assigned, find_person
+from usher.services.secrecy import hidden_finding, hidden_plans
 from usher.services.workspace import Workspace
 from usher.store.repository import Row, load
 from usher.store.unit import Unit
@@ -33,6 +34,7 @@ def why(workspace: Workspace, text: str, app: str | None = None) -> Why:
     with workspace.store.read() as unit:
         person = find_person(workspace, unit, text)
         now = workspace.clock.now()
+        hidden = hidden_plans(workspace, unit)
         made = assigned(workspace, person)
         active = person.standing(now) is not Standing.LEFT
         return Why(
@@ -66,15 +68,16 @@ def why(workspace: Workspace, text: str, app: str | None = None) -> Why:
                 for one in explain(workspace.policies, person.attributes, active=active)
             ],
             signals=[
-                _plain(row, "kind", "source", "true_at", "said_at", "seen_at", "plan_id")
+                _plain(row, "kind", "source", "true_at", "said_at", "seen_at")
+                | {"plan_id": None if row["plan_id"] in hidden else row["plan_id"]}
                 for row in unit.findings.signals(person_id=person.id)
             ],
             findings=[
                 _plain(row, "id", "rule", "severity", "subject", "fix", "opened_at")
                 for row in unit.findings.open(person_id=person.id)
-                if app in (None, row["connection"])
+                if app in (None, row["connection"]) and hidden_finding(unit, hidden, row) is None
             ],
-            plans=[_plan(unit, row, app) for row in unit.plans.of_person(person.id)],
+            plans=[_plan(unit, row, app) for row in unit.plans.of_person(person.id) if row["id"] not in hidden],
         )
 
 

@@ -56,6 +56,8 @@ class Workspace:
     reach: Reach = no_reach
     post: Post | None = None
     """Who sends mails to operators; None: no mail server is set."""
+    viewer: str | None = None
+    """The operator who proved with his key that it is he who reads; None: whoever can read the workspace."""
     missing_keys: str | None = None
     """Which key is not where it should be; such a workspace can be read, and starts sealed."""
     reconfigured: Callable[[], bool] = unchanged

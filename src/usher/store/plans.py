@@ -49,6 +49,10 @@ class Plans(Repository):
         wanted = select(plan).order_by(plan.c.number.desc())
         return self.rows(wanted.where(plan.c.state.in_([s.value for s in states])) if states else wanted)
 
+    def confidential(self) -> list[Row]:
+        """Plans that only some may see."""
+        return self.rows(select(plan).where(plan.c.confidential.is_(True)).order_by(plan.c.number))
+
     def of_person(self, person_id: str) -> list[Row]:
         """A person's plans, oldest first."""
         return self.rows(select(plan).where(plan.c.person_id == person_id).order_by(plan.c.number))

@@ -14,7 +14,7 @@ from usher.entry.cli import plans
 from usher.entry.cli.context import Context
 from usher.entry.cli.exits import BadInput
 from usher.entry.cli.groups import examples
-from usher.entry.cli.options import KEY_VARIABLE, OPERATOR_VARIABLE, As, Key, Reason, context_of, read_key
+from usher.entry.cli.options import KEY_VARIABLE, OPERATOR_VARIABLE, As, Key, Reason, as_reader, context_of, read_key
 from usher.entry.cli.out import console, emit, instant, note, table
 from usher.entry.cli.painting import paint_plan
 
@@ -180,13 +180,15 @@ def export(
     ctx: typer.Context,
     number: plans.Number,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="A new file; only you can read it.")],
+    as_: As = None,
+    key: Key = None,
 ) -> None:
     """Write a plan to a file that can be signed on another machine: usher approve --file."""
     from usher.services.signfile import PLAN_FILE, export_plan
 
     context = context_of(ctx)
     with context.opened() as workspace:
-        made = export_plan(workspace, number)
+        made = export_plan(as_reader(workspace, as_, key), number)
     target = out.expanduser()
     write_new(target, {"schema": PLAN_FILE, **made})
 

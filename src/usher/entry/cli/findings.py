@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from usher.entry.cli.exits import ExitCode
-from usher.entry.cli.options import context_of
+from usher.entry.cli.options import As, Key, as_reader, context_of
 from usher.entry.cli.out import emit, table, worded
 
 if TYPE_CHECKING:
@@ -24,13 +24,15 @@ def findings(
     check: Annotated[
         bool, typer.Option("--check", help="Exit 1 where a finding of high severity is open (for scheduled jobs).")
     ] = False,
+    as_: As = None,
+    key: Key = None,
 ) -> None:
     """List open findings: ghosts, orphans, half off-boarded people, drift, what is missing, and stopped work."""
     from usher.services.show import findings as listed
 
     context = context_of(ctx)
     with context.opened() as workspace:
-        found = listed(workspace, rule, person)
+        found = listed(as_reader(workspace, as_, key), rule, person)
         is_read = any(one["last_reading"] for one in _connections(workspace))
 
     def paint(screen: Console) -> None:

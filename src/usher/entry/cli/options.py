@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -53,6 +54,19 @@ def acting(workspace: Workspace, name: str | None, source: str | None) -> Acting
     if not name:
         raise BadInput(f"who acts? give --as NAME --key file:PATH, or set {OPERATOR_VARIABLE} and {KEY_VARIABLE}")
     return prove(workspace, name, read_key(name, source or os.environ.get(KEY_VARIABLE)))
+
+
+def seen_by(workspace: Workspace, by: Acting) -> Workspace:
+    """The workspace as this operator may see it, confidential plans included."""
+    return replace(workspace, viewer=by.id)
+
+
+def as_reader(workspace: Workspace, name: str | None, source: str | None) -> Workspace:
+    """The workspace for a command that only reads: as the operator sees it who proves who he is, else as everybody."""
+    told = name or os.environ.get(OPERATOR_VARIABLE)
+    if name is None and not (told and (source or os.environ.get(KEY_VARIABLE))):
+        return workspace
+    return seen_by(workspace, acting(workspace, told, source))
 
 
 def read_key(name: str, source: str | None) -> str:

@@ -18,7 +18,7 @@ def paint_plan(screen: Console, plan: Document) -> None:
     lines(
         screen,
         [
-            ("plan", f"{plan['number']}: {plan['person_name']} {_VERBS[plan['kind']]}"),
+            ("plan", f"{plan['number']}: {_titled(plan)}"),
             ("state", worded(plan["state"])),
             ("because", plan["note"]),
             ("begins", _begins(plan)),
@@ -55,6 +55,11 @@ def paint_plan(screen: Console, plan: Document) -> None:
         screen.print(f"\nNext: usher run {plan['number']}")
 
 
+def _titled(document: Document) -> str:
+    """Whom a plan or run is about, and what happens to him."""
+    return f"{document['person_name']} {_VERBS.get(document['kind'], '')}".rstrip()
+
+
 def _begins(plan: Document) -> str | None:
     return f"{plan['act_local']} ({plan['act_at']})" if plan["act_at"] else None
 
@@ -62,6 +67,12 @@ def _begins(plan: Document) -> str | None:
 def marks(document: Document) -> str:
     """What is said of a plan or run wherever it is shown."""
     return ", ".join(name for name in ("emergency", "confidential") if document.get(name))
+
+
+def marked(document: Document) -> str:
+    """The kind of a plan or run with what is said of it."""
+    said = [document["kind"], *(["emergency"] if document["emergency"] else [])]
+    return ", ".join([*said, "confidential"] if document.get("confidential") and said[0] != "confidential" else said)
 
 
 def late(seconds: float | None) -> str | None:
@@ -147,7 +158,10 @@ def paint_run(screen: Console, run: Document) -> None:
     lines(
         screen,
         [
-            ("run", f"{run['number']} of plan {run['plan']}: {run['person_name']} {_VERBS[run['kind']]}"),
+            (
+                "run",
+                f"{run['number']} of plan {run['plan']}: {_titled(run)}",
+            ),
             ("state", worded(run["state"])),
             ("marked", marks(run)),
             ("lane", "urgent" if run["lane"] == "urgent" else None),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from usher.entry.cli.options import context_of
+from usher.entry.cli.options import As, Key, as_reader, context_of
 from usher.entry.cli.out import emit, heading, instant, lines, table, worded
 
 if TYPE_CHECKING:
@@ -20,13 +20,15 @@ def people(
     search: Annotated[
         str | None, typer.Argument(help="Id, employee number, address, or part of a name; none: everybody.")
     ] = None,
+    as_: As = None,
+    key: Key = None,
 ) -> None:
     """List people with their standing, accounts and findings."""
     from usher.services.show import people as listed
 
     context = context_of(ctx)
     with context.opened() as workspace:
-        found = listed(workspace, search)
+        found = listed(as_reader(workspace, as_, key), search)
 
     def paint(screen: Console) -> None:
         if not found:
@@ -47,6 +49,8 @@ def why(
     ctx: typer.Context,
     person: Annotated[str, typer.Argument(help="Id, employee number, address, or part of a name.")],
     app: Annotated[str | None, typer.Argument(help="Only what concerns this connection.")] = None,
+    as_: As = None,
+    key: Key = None,
 ) -> None:
     """Tell one person's story: accounts and why they are linked, what policy gives and why, findings, plans, steps."""
     from dataclasses import asdict
@@ -59,7 +63,7 @@ def why(
         if app is not None and app not in workspace.connections.names():
             known = ", ".join(workspace.connections.names()) or "none yet"
             raise Refusal(f"there is no connection {app!r}; known: {known}")
-        story = told(workspace, person, app)
+        story = told(as_reader(workspace, as_, key), person, app)
     emit(context, "why/1", asdict(story), lambda screen: _paint(screen, story))
 
 

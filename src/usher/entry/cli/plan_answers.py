@@ -10,7 +10,7 @@ from usher.entry.cli import plans
 from usher.entry.cli.delegations import moment
 from usher.entry.cli.exits import BadInput, ExitCode
 from usher.entry.cli.groups import examples
-from usher.entry.cli.options import As, Key, Reason, acting, context_of
+from usher.entry.cli.options import As, Key, Reason, acting, context_of, seen_by
 from usher.entry.cli.out import emit
 from usher.entry.cli.painting import paint_plan
 
@@ -47,9 +47,11 @@ def release(
     context = context_of(ctx)
     with context.opened() as workspace:
         by = acting(workspace, as_, key)
-        held = [row["row"] for row in shown(workspace, number)["guard"]["held"]] if all_ else list(rows or ())
+        held = (
+            [row["row"] for row in shown(seen_by(workspace, by), number)["guard"]["held"]] if all_ else list(rows or ())
+        )
         left = release_rows(workspace, number, held, by, reason)
-        document = shown(workspace, number)
+        document = shown(seen_by(workspace, by), number)
     emit(context, "plan/1", {"plan": document}, lambda screen: paint_plan(screen, document))
     if left:
         raise typer.Exit(ExitCode.REFUSED)
@@ -80,6 +82,7 @@ def override(
         raise BadInput("--reason: expected why the plan may pass the limits")
     context = context_of(ctx)
     with context.opened() as workspace:
-        let_pass(workspace, number, acting(workspace, as_, key), moment(workspace, "--until", until), reason)
-        document = shown(workspace, number)
+        by = acting(workspace, as_, key)
+        let_pass(workspace, number, by, moment(workspace, "--until", until), reason)
+        document = shown(seen_by(workspace, by), number)
     emit(context, "plan/1", {"plan": document}, lambda screen: paint_plan(screen, document))

@@ -11,13 +11,14 @@ import typer
 from usher.entry.cli.context import Context
 from usher.entry.cli.exits import BadInput, ExitCode
 from usher.entry.cli.groups import UsherGroup, examples
-from usher.entry.cli.options import As, Key, Reason, acting, context_of
+from usher.entry.cli.options import As, Key, Reason, acting, as_reader, context_of, seen_by
 from usher.entry.cli.out import emit, instant, note, table, worded
-from usher.entry.cli.painting import paint_plan
+from usher.entry.cli.painting import marked, paint_plan
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from usher.services.operators import Acting
     from usher.services.when import How
     from usher.services.workspace import Workspace
 
@@ -45,6 +46,9 @@ At = Annotated[
         "without a zone where the person works. now: once it is approved.",
     ),
 ]
+Confidential = Annotated[
+    bool, typer.Option("--confidential", help="Shown only to its requester and to those who must sign, until its end.")
+]
 PREFIX = re.compile(r"(sha256:)?([0-9a-f]{8,64})")
 
 
@@ -61,13 +65,14 @@ def join(
     reason: Reason = "",
     at: At = None,
     urgent: Urgent = False,
+    confidential: Confidential = False,
     as_: As = None,
     key: Key = None,
 ) -> None:
     """Propose the accounts, roles and modules that policy gives a person who has none of them yet."""
     from usher.services.when import How
 
-    _propose(ctx, "join", person, reason, as_, key, How(at=at, urgent=urgent))
+    _propose(ctx, "join", person, reason, as_, key, How(at=at, urgent=urgent, confidential=confidential))
 
 
 @app.command(epilog=examples("usher plan move mia@acme.test --as olga --key file:~/olga.key", json="plan/1"))
@@ -77,13 +82,14 @@ def move(
     reason: Reason = "",
     at: At = None,
     urgent: Urgent = False,
+    confidential: Confidential = False,
     as_: As = None,
     key: Key = None,
 ) -> None:
     """Propose what brings a person's accounts to what policy says now."""
     from usher.services.when import How
 
-    _propose(ctx, "move", person, reason, as_, key, How(at=at, urgent=urgent))
+    _propose(ctx, "move", person, reason, as_, key, How(at=at, urgent=urgent, confidential=confidential))
 
 
 @app.command(
@@ -101,6 +107,7 @@ def leave(
     reason: Reason = "",
     at: At = None,
     urgent: Urgent = False,
+    confidential: Confidential = False,
     emergency: Annotated[
         bool,
         typer.Option(
@@ -123,10 +130,10 @@ def leave(
 
     if emergency and at is not None:
         raise BadInput("--emergency begins at once: leave --at out")
-    how = How(at=at, urgent=urgent, emergency=emergency)
-    made = _propose(ctx, "leave", person, reason, as_, key, how, quiet=emergency)
+    how = How(at=at, urgent=urgent, confidential=confidential, emergency=emergency)
+    number, by = _propose(ctx, "leave", person, reason, as_, key, how, quiet=emergency)
     if emergency:
-        _begin(context_of(ctx), made, wait=not no_wait)
+        _begin(context_of(ctx), number, by, wait=not no_wait)
 
 
 def _propose(
@@ -139,8 +146,8 @@ def _propose(
     how: How,
     *,
     quiet: bool = False,
-) -> str:
-    """Make a plan and show it (`quiet`: only where it cannot go on); returns its number."""
+) -> tuple[str, Acting]:
+    """Make a plan and show it (`quiet`: only where it cannot go on); returns its number and who asked for it."""
     from usher.domain.moments import BadMoment
     from usher.domain.plan import PlanKind
     from usher.services.plan import make_plan
@@ -153,16 +160,16 @@ def _propose(
             made = make_plan(workspace, PlanKind(kind), person, by, reason, how)
         except BadMoment as error:
             raise BadInput(f"--at: {error}") from error
-        document = shown(workspace, str(made.number))
+        document = shown(seen_by(workspace, by), str(made.number))
     held = not document["guard"]["allowed"]
     if held or not quiet:
         emit(context, "plan/1", {"plan": document}, lambda screen: paint_plan(screen, document))
     if held:
         raise typer.Exit(ExitCode.REFUSED)
-    return str(made.number)
+    return str(made.number), by
 
 
-def _begin(context: Context, number: str, *, wait: bool) -> None:
+def _begin(context: Context, number: str, by: Acting, *, wait: bool) -> None:
     """An emergency begins in the same command."""
     from usher.entry.cli.runs import finish
     from usher.services.run import start
@@ -170,20 +177,22 @@ def _begin(context: Context, number: str, *, wait: bool) -> None:
     with context.opened() as workspace:
         begun = start(workspace, number)
         note(f"emergency: plan {number} has begun; another operator must agree: usher approve {number}")
-        finish(context, workspace, str(begun["number"]), wait=wait)
+        finish(context, seen_by(workspace, by), str(begun["number"]), wait=wait)
 
 
 @app.command("list", epilog=examples("usher plan list", "usher plan list --open", json="plans/1"))
 def list_(
     ctx: typer.Context,
     open_: Annotated[bool, typer.Option("--open", help="Only plans that wait for something.")] = False,
+    as_: As = None,
+    key: Key = None,
 ) -> None:
     """List plans, newest first."""
     from usher.services.show_plans import plans
 
     context = context_of(ctx)
     with context.opened() as workspace:
-        found = plans(workspace)
+        found = plans(as_reader(workspace, as_, key))
     if open_:
         found = [one for one in found if one["state"] in ("proposed", "held", "approved", "running")]
 
@@ -192,24 +201,24 @@ def list_(
             screen.print("No plans yet: usher plan leave PERSON (usher findings shows who needs one)")
             return
         rows = [
-            (one["number"], one["kind"], one["person_name"], worded(one["state"]), one["steps"],
+            (one["number"], marked(one), one["person_name"], worded(one["state"]), one["steps"],
              one["digest"][7:19], instant(one["created_at"]))
             for one in found
         ]  # fmt: skip
         headings = ("plan", "kind", "person", "state", "steps", "digest", "made")
-        screen.print(table(screen, headings, rows, wide=("made",)))
+        screen.print(table(screen, headings, rows, wide=("begins", "made")))
 
     emit(context, "plans/1", {"plans": found}, paint)
 
 
 @app.command(epilog=examples("usher plan show 1", "usher --json plan show 1", json="plan/1"))
-def show(ctx: typer.Context, number: Number) -> None:
+def show(ctx: typer.Context, number: Number, as_: As = None, key: Key = None) -> None:
     """Show a plan as it is signed: steps with before and after, path, policy line, cost, guard, missing signatures."""
     from usher.services.show_plans import plan
 
     context = context_of(ctx)
     with context.opened() as workspace:
-        document = plan(workspace, number)
+        document = plan(as_reader(workspace, as_, key), number)
     emit(context, "plan/1", {"plan": document}, lambda screen: paint_plan(screen, document))
 
 
@@ -223,8 +232,9 @@ def withdraw(ctx: typer.Context, number: Number, reason: Reason, as_: As = None,
 
     context = context_of(ctx)
     with context.opened() as workspace:
-        void(workspace, number, acting(workspace, as_, key), reason)
-        document = plan(workspace, number)
+        by = acting(workspace, as_, key)
+        void(workspace, number, by, reason)
+        document = plan(seen_by(workspace, by), number)
 
     def paint(screen: Console) -> None:
         screen.print(f"Plan {document['number']} is withdrawn: {reason}")
@@ -253,12 +263,12 @@ def approve(
         raise BadInput("--reject: say why with --reason")
     with context.opened() as workspace:
         by = acting(workspace, as_, key)
-        seen = _seen(context, workspace, number, digest, reject=reject)
+        seen = _seen(context, seen_by(workspace, by), number, digest, reject=reject)
         if reject:
             refuse(workspace, number, by, reason)
         else:
             sign(workspace, number, seen, by, reason)
-        document = plan(workspace, number)
+        document = plan(seen_by(workspace, by), number)
     emit(context, "plan/1", {"plan": document}, lambda screen: paint_standing(screen, document))
 
 
@@ -273,7 +283,7 @@ def _seen(context: Context, workspace: Workspace, number: str, digest: str | Non
         if match is None:
             raise BadInput(f"--digest: expected sha256: and at least 8 hexadecimal digits, got {digest!r}")
         return whole if whole.startswith("sha256:" + match[2]) else digest
-    if document["state"] != "proposed" or reject:
+    if (document["state"] != "proposed" and not document["emergency"]) or reject:
         return whole
     if not sys.stdin.isatty():
         raise BadInput(f"give the digest that you were shown: --digest {whole[7:19]} (usher plan show {number})")

@@ -8,9 +8,9 @@ import typer
 
 from usher.entry.cli.context import Context
 from usher.entry.cli.exits import ExitCode, say
-from usher.entry.cli.options import As, Key, Reason, acting, context_of
+from usher.entry.cli.options import As, Key, Reason, acting, as_reader, context_of, seen_by
 from usher.entry.cli.out import emit, instant, note, table, worded
-from usher.entry.cli.painting import paint_run
+from usher.entry.cli.painting import marked, paint_run
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,6 +24,8 @@ def run(
     no_wait: Annotated[
         bool, typer.Option("--no-wait", help="Only begin it; usher worker or usher serve carries it out.")
     ] = False,
+    as_: As = None,
+    key: Key = None,
 ) -> None:
     """Carry out an approved plan, step by step, and prove each step by a fresh reading.
 
@@ -35,7 +37,7 @@ def run(
     context = context_of(ctx)
     with context.opened() as workspace:
         begun = start(workspace, number)
-        finish(context, workspace, str(begun["number"]), wait=not no_wait)
+        finish(context, as_reader(workspace, as_, key), str(begun["number"]), wait=not no_wait)
 
 
 def finish(context: Context, workspace: Workspace, reference: str, *, wait: bool) -> None:
@@ -69,13 +71,16 @@ def has_worker(workspace: Workspace) -> bool:
 def runs(
     ctx: typer.Context,
     number: Annotated[str | None, typer.Argument(metavar="[N]", help="One run's number or id; none: all.")] = None,
+    as_: As = None,
+    key: Key = None,
 ) -> None:
     """List runs, newest first, or show one with its steps, receipts and what it waits for."""
     from usher.services.show_plans import run as shown
     from usher.services.show_plans import runs as listed
 
     context = context_of(ctx)
-    with context.opened() as workspace:
+    with context.opened() as opened:
+        workspace = as_reader(opened, as_, key)
         if number is not None:
             document = shown(workspace, number)
             emit(context, "run/1", {"run": document}, lambda screen: paint_run(screen, document))
@@ -89,7 +94,7 @@ def _paint_list(screen: Console, found: list[dict[str, Any]]) -> None:
         screen.print("No runs yet: usher run N carries out an approved plan (usher plan list)")
         return
     rows = [
-        (one["number"], one["plan"], one["kind"], one["person_name"], worded(one["state"]),
+        (one["number"], one["plan"], marked(one), one["person_name"], worded(one["state"]),
          f"{one['verified']} of {one['total']}", instant(one["started_at"]))
         for one in found
     ]  # fmt: skip
@@ -115,8 +120,9 @@ def resolve(
 
     context = context_of(ctx)
     with context.opened() as workspace:
-        row = take(workspace, _step_id(workspace, step), Answer(answer), acting(workspace, as_, key), reason)
-        finish(context, workspace, str(row["run_id"]), wait=not no_wait)
+        by = acting(workspace, as_, key)
+        row = take(workspace, _step_id(workspace, step), Answer(answer), by, reason)
+        finish(context, seen_by(workspace, by), str(row["run_id"]), wait=not no_wait)
 
 
 def _step_id(workspace: Workspace, text: str) -> str:

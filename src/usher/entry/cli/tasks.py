@@ -8,7 +8,7 @@ import typer
 
 from usher.entry.cli.exits import ExitCode, say
 from usher.entry.cli.groups import UsherGroup, examples
-from usher.entry.cli.options import As, Key, acting, context_of
+from usher.entry.cli.options import As, Key, acting, as_reader, context_of, seen_by
 from usher.entry.cli.out import emit, instant, note, table, worded
 from usher.entry.cli.painting import paint_task
 
@@ -31,13 +31,15 @@ Number = Annotated[str, typer.Argument(metavar="N", help="The task's number or i
 def list_(
     ctx: typer.Context,
     all_: Annotated[bool, typer.Option("--all", help="Those that were verified too.")] = False,
+    as_: As = None,
+    key: Key = None,
 ) -> None:
     """List tasks for people, oldest first."""
     from usher.services.show import tasks
 
     context = context_of(ctx)
     with context.opened() as workspace:
-        found = tasks(workspace, closed=all_)
+        found = tasks(as_reader(workspace, as_, key), closed=all_)
 
     def paint(screen: Console) -> None:
         if not found:
@@ -54,13 +56,13 @@ def list_(
 
 
 @app.command(epilog=examples("usher task show 1", json="task/1"))
-def show(ctx: typer.Context, number: Number) -> None:
+def show(ctx: typer.Context, number: Number, as_: As = None, key: Key = None) -> None:
     """Show a task: what to do, step by step, and how usher will see that it is done."""
     from usher.services.show import task
 
     context = context_of(ctx)
     with context.opened() as workspace:
-        document = task(workspace, number)
+        document = task(as_reader(workspace, as_, key), number)
     emit(context, "task/1", {"task": document}, lambda screen: paint_task(screen, document))
 
 
@@ -87,7 +89,7 @@ def done(
             note("a worker will look: usher worker or usher serve")
         else:
             _look(workspace, number)
-        document = task(workspace, number)
+        document = task(seen_by(workspace, by), number)
     emit(context, "task/1", {"task": document}, lambda screen: _paint(screen, document))
     if document["closed_at"] is None and not no_wait:
         raise typer.Exit(ExitCode.NEEDS_PERSON)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from usher.entry.cli.exits import ExitCode
-from usher.entry.cli.options import As, Key, Reason, acting, context_of
+from usher.entry.cli.options import As, Key, Reason, acting, context_of, seen_by
 from usher.entry.cli.out import emit
 from usher.entry.cli.painting import paint_plan
 
@@ -28,8 +28,9 @@ def undo(
 
     context = context_of(ctx)
     with context.opened() as workspace:
-        made = make_undo(workspace, number, acting(workspace, as_, key), reason, tuple(only or ()))
-        document = shown(workspace, str(made.number))
+        by = acting(workspace, as_, key)
+        made = make_undo(workspace, number, by, reason, tuple(only or ()))
+        document = shown(seen_by(workspace, by), str(made.number))
     emit(context, "plan/1", {"plan": document}, lambda screen: paint_plan(screen, document))
     if not document["guard"]["allowed"]:
         raise typer.Exit(ExitCode.REFUSED)

@@ -67,3 +67,17 @@ def test_a_secret_from_standard_input_is_kept_encrypted_and_stands_in_no_file(sh
     for path in shell.folder.rglob("*"):
         if path.is_file():
             assert b"s3cret-of-wiki" not in path.read_bytes(), path
+
+
+def test_a_confidential_plan_is_read_with_a_key_or_not_at_all(shell: Shell) -> None:
+    made = shell.usher("plan", "leave", "ann@acme.test", "--confidential", "--reason", "let go", *shell.as_("omar"))
+    assert made.code == 0, made.err
+    assert "Ann Archer" in made.out
+    for command in (("plan", "list"), ("plan", "show", "1"), ("why", "ben@acme.test"), ("findings",)):
+        hidden = shell.usher(*command)
+        assert "Ann Archer" not in hidden.out and "let go" not in hidden.out
+    shown = shell.usher("plan", "show", "1", "--json").json()["plan"]
+    assert (shown["person_name"], shown["kind"], shown["steps"]) == ("confidential plan 1", "confidential", [])
+    seen = shell.usher("plan", "show", "1", *shell.as_("omar"))
+    assert "Ann Archer" in seen.out and "marked" in seen.out
+    assert "Ann Archer" in shell.usher("plan", "list", *shell.as_("olga")).out
