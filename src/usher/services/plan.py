@@ -27,6 +27,10 @@ from usher.store.unit import Unit
 ANSWERS = {PlanKind.LEAVE: "leaver", PlanKind.JOIN: "joiner", PlanKind.MOVE: "mover"}
 
 
+class NothingToDo(Refusal):
+    """Everything is already as the plan would make it: make no plan."""
+
+
 def find_person(workspace: Workspace, unit: Unit, text: str) -> Person:
     """The one person that a text names; Refusal with the candidates where it is none or several."""
     found = unit.people.search(text)
@@ -66,7 +70,7 @@ def plan_for(
     if how.emergency:
         emergency.cut_off_only(draft)
     if not draft.steps:
-        raise Refusal(f"there is nothing to do: {person.label} is as the {kind.value} asks; {_noted(draft)}")
+        raise NothingToDo(f"there is nothing to do: {person.label} is as the {kind.value} asks; {_noted(draft)}")
     more: dict[str, Any] = {
         "act_at": at.act_at,
         "act_zone": at.zone,

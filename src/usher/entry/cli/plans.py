@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -56,12 +57,23 @@ PREFIX = re.compile(r"(sha256:)?([0-9a-f]{8,64})")
     epilog=examples(
         "usher plan join nils@acme.test --as olga --key file:~/olga.key",
         "usher plan join nils@acme.test --at '2026-04-01 08:00' --as olga --key file:~/olga.key",
+        "usher plan join --from people.csv --as olga --key file:~/olga.key",
         json="plan/1",
     )
 )
 def join(
     ctx: typer.Context,
-    person: Person,
+    person: Annotated[
+        str | None, typer.Argument(help="Id, employee number, address, or part of a name; or give --from.")
+    ] = None,
+    from_: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="FILE",
+            help="A CSV of people: a column id, employee number or email, and, if wanted, reason and at.",
+        ),
+    ] = None,
     reason: Reason = "",
     at: At = None,
     urgent: Urgent = False,
@@ -69,10 +81,21 @@ def join(
     as_: As = None,
     key: Key = None,
 ) -> None:
-    """Propose the accounts, roles and modules that policy gives a person who has none of them yet."""
+    """Propose the accounts, roles and modules that policy gives a person who has none of them yet.
+
+    With --from one plan for each person of a list: all rows are checked first, and a second time makes nothing twice.
+    """
     from usher.services.when import How
 
-    _propose(ctx, "join", person, reason, as_, key, How(at=at, urgent=urgent, confidential=confidential))
+    how = How(at=at, urgent=urgent, confidential=confidential)
+    if (person is None) == (from_ is None):
+        raise BadInput("name one PERSON, or a list with --from FILE")
+    if from_ is not None:
+        from usher.entry.cli.joining import join_from
+
+        join_from(ctx, from_, reason, as_, key, how)
+    elif person is not None:
+        _propose(ctx, "join", person, reason, as_, key, how)
 
 
 @app.command(epilog=examples("usher plan move mia@acme.test --as olga --key file:~/olga.key", json="plan/1"))
