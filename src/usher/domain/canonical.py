@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import TypeAlias
 
-import rfc8785
+import orjson
 
 Plain: TypeAlias = "bool | int | str | list[Plain] | dict[str, Plain] | None"
 """What is left of a value once it is known to have a canonical form."""
@@ -43,7 +43,10 @@ def canonical(value: object) -> bytes:
     Raises `NotCanonical` for floats, integers beyond 2**53 - 1, sets, other types, keys that are not text,
     text that is not valid Unicode, and nesting deeper than `DEEPEST_NESTING`.
     """
-    return rfc8785.dumps(_plain(value, ()))
+    try:
+        return orjson.dumps(_usual(value, DEEPEST_NESTING))
+    except TypeError:  # something unusual: the careful way writes it, or names the part that is wrong
+        return orjson.dumps(_plain(value, ()))
 
 
 def digest(schema: str, value: object) -> str:
@@ -57,12 +60,27 @@ def digest(schema: str, value: object) -> str:
     return "sha256:" + hashlib.sha256(canonical({"schema": schema, "value": value})).hexdigest()
 
 
+def _usual(value: object, levels: int) -> Plain:
+    """As `_plain` for the values that nearly everything is made of, without keeping the path; TypeError for others."""
+    kind = type(value)
+    if kind is str or value is None or kind is bool:
+        return value  # type: ignore[return-value]
+    if kind is int and -LARGEST_INTEGER <= value <= LARGEST_INTEGER:  # type: ignore[operator]
+        return value  # type: ignore[return-value]
+    if levels:
+        if kind is dict and "".join(value).isascii():  # type: ignore[arg-type]
+            return {key: _usual(value[key], levels - 1) for key in sorted(value)}  # type: ignore[call-overload,index]
+        if kind is list or kind is tuple:
+            return [_usual(item, levels - 1) for item in value]  # type: ignore[attr-defined]
+    raise TypeError
+
+
 def _plain(value: object, path: tuple[str | int, ...]) -> Plain:
-    """Copy a value into plain dicts and lists, refusing what has no canonical form."""
-    if value is None or isinstance(value, bool):
-        return value
+    """Copy a value into plain lists and dicts in their canonical order, refusing what has no canonical form."""
     if isinstance(value, str):
         return _text(value, path)
+    if value is None or isinstance(value, bool):
+        return value
     if isinstance(value, int):
         if not -LARGEST_INTEGER <= value <= LARGEST_INTEGER:
             raise NotCanonical(_where(path), f"integer {value} is beyond 2^53 - 1; write it as text")
@@ -70,10 +88,16 @@ def _plain(value: object, path: tuple[str | int, ...]) -> Plain:
     if len(path) >= DEEPEST_NESTING:
         raise NotCanonical(_where(path), f"nested deeper than {DEEPEST_NESTING} levels")
     if isinstance(value, Mapping):
-        return {_key(key, path): _plain(item, (*path, key)) for key, item in value.items()}
+        return {key: _plain(value[key], (*path, key)) for key in _ordered(value, path)}
     if isinstance(value, list | tuple):
         return [_plain(item, (*path, index)) for index, item in enumerate(value)]
     raise NotCanonical(_where(path), _refusal(value))
+
+
+def _ordered(value: Mapping[object, object], path: tuple[str | int, ...]) -> list[str]:
+    """The keys by their UTF-16 code units (RFC 8785 section 3.2.3); up to U+D7FF that is the order of `sorted`."""
+    keys = [_key(key, path) for key in value]
+    return sorted(keys) if all(map(str.isascii, keys)) else sorted(keys, key=lambda key: key.encode("utf-16-be"))
 
 
 def _key(key: object, path: tuple[str | int, ...]) -> str:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from types import MappingProxyType
 
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,6 +32,11 @@ def test_the_example_of_rfc_8785_without_its_floats_gives_the_published_bytes():
         "5c5c5c5c5c222f227d"
     )
     assert canonical(value).hex() == expected
+
+
+@given(VALUES)
+def test_a_library_written_for_rfc_8785_gives_the_same_bytes(value):
+    assert canonical(value) == rfc8785.dumps(value)
 
 
 def test_keys_sort_by_utf_16_code_units_as_in_rfc_8785():

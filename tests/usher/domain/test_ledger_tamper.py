@@ -1,5 +1,6 @@
 """Every change before an exported head is found, by our verifier and by the one an auditor runs alone."""
 
+import functools
 import random
 import subprocess
 import sys
@@ -18,6 +19,12 @@ from usher.domain.ledger.verify import What, verify
 
 ALL_MUTATIONS = 1000
 BY_SUBPROCESS = 25
+
+
+@pytest.fixture(autouse=True)
+def _the_same_signature_is_judged_once(monkeypatch):
+    """The verifier without packages takes milliseconds for a signature, and most heads are the same in every try."""
+    monkeypatch.setattr(standalone, "ed25519_verify", functools.cache(standalone.ed25519_verify))
 
 
 @pytest.fixture(scope="module")
