@@ -22,8 +22,12 @@ ANSWERS = (
 """Classes of errors that a child may name."""
 
 
+IDLE_SECONDS = 20.0
+"""How long a child waits for another job of its connection."""
+
+
 class Job(Strict):
-    """The first line on a child's standard input."""
+    """One line on a child's standard input."""
 
     job: Literal["check", "list", "find", "verb"]
     verb: Literal["create", "update", "deactivate", "reactivate", "grant", "revoke"] | None = None

@@ -1,8 +1,9 @@
-"""Starts a browser job in its own process, gives or refuses leave when it asks, and ends it at its deadline."""
+"""Runs a browser job in a child process, gives or refuses leave when it asks, and ends it at its deadline."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import queue
@@ -19,6 +20,7 @@ from typing import IO, Any
 import usher
 from usher.connectors import errors
 from usher.connectors.browser.job import ANSWERS, Job
+from usher.connectors.browser.kept import Kept
 from usher.connectors.errors import InDoubt, NotPermitted, OutcomeUnknown, Transient
 
 LONGEST_LINE = 32 * 1024 * 1024
@@ -31,6 +33,11 @@ class Slots:
     def __init__(self, count: int = 1) -> None:
         self._condition = threading.Condition()
         self._free = self._count = count
+
+    @property
+    def free(self) -> int:
+        """How many more could run now."""
+        return self._free
 
     def allow(self, count: int) -> None:
         """Change the number; jobs that run already run on."""
@@ -55,6 +62,7 @@ class Slots:
 
 
 SLOTS = Slots(int(os.environ.get("USHER_BROWSER_JOBS", "1")))
+KEPT: Kept[_Child] = Kept()
 
 
 def run_job(
@@ -68,25 +76,42 @@ def run_job(
     `admit` is asked right before the writing click and raises NotPermitted where it must not happen, which is raised
     again here. A child that dies or outlives `job.deadline` raises OutcomeUnknown after leave was given and Transient
     before. Raises the contract's errors as the child names them. `started` learns the child's process id.
+
+    A child that ended its job in good order waits a while for another one of the same connection.
     """
     end = time.monotonic() + job.deadline
-    with (
-        SLOTS.taken(job.deadline),
-        tempfile.TemporaryDirectory(prefix="usher-browser-", ignore_cleanup_errors=True) as home,
-    ):
-        left = max(1.0, end - time.monotonic())
-        child = _Child(job.model_copy(update={"deadline": left}), Path(home))
-        started(child.pid)
+    with SLOTS.taken(job.deadline):
+        key = connection_of(job)
+        child = KEPT.take(key)
+        if child is None:
+            KEPT.leave_at_most(SLOTS.free)
+            child = _Child()
         try:
+            left = max(1.0, end - time.monotonic())
+            started(child.pid)
+            child.begin(job.model_copy(update={"deadline": left}))
             return child.follow(time.monotonic() + left, admit, progress)
         finally:
-            child.end()
+            if child.stays:
+                KEPT.keep(key, child)
+            else:
+                child.end()
+
+
+def connection_of(job: Job) -> str:
+    """A digest of all that makes jobs jobs of one connection; children hold its secrets and its browser."""
+    about = job.model_dump(include={"recipe", "base_url", "secrets", "chromium"})
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 
 class _Child:
-    def __init__(self, job: Job, home: Path) -> None:
+    """A child process with a folder of its own, which goes with it."""
+
+    def __init__(self) -> None:
+        self._home = tempfile.TemporaryDirectory(prefix="usher-browser-", ignore_cleanup_errors=True)
+        home = self._home.name
         kept = {name: value for name in KEPT_ENVIRONMENT if (value := os.environ.get(name))}
-        environment = {**kept, "HOME": str(home), "TMPDIR": str(home), "PYTHONPATH": str(_source_root())}
+        environment = {**kept, "HOME": home, "TMPDIR": home, "PYTHONPATH": str(_source_root())}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "usher.connectors.browser.child"],
             stdin=subprocess.PIPE,
@@ -103,11 +128,21 @@ class _Child:
         self._reader.start()
         self._left = False
         self._said_all = False
-        self._tell(job.model_dump_json(exclude_none=True).encode())
+        self.stays = False
+        """True once it has said how its job ended and waits for another one."""
 
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    def is_alive(self) -> bool:
+        """False once its process has ended."""
+        return self._process.poll() is None
+
+    def begin(self, job: Job) -> None:
+        """Give it a job."""
+        self._left = self._said_all = self.stays = False
+        self._tell(job.model_dump_json(exclude_none=True).encode())
 
     def _read(self, stdout: IO[bytes]) -> None:
         for line in iter(lambda: stdout.readline(LONGEST_LINE), b""):
@@ -135,11 +170,11 @@ class _Child:
                 self._tell(json.dumps({"leave": self._left}).encode())
             elif "progress" in said:
                 progress(said)
-            elif "result" in said:
-                self._said_all = True
-                return dict(said["result"])
             else:
                 self._said_all = True
+                self.stays = said.get("stays") is True
+                if "result" in said:
+                    return dict(said["result"])
                 raise refused or _named(said)
 
     def _next_line(self, end: float) -> dict[str, Any]:
@@ -180,6 +215,7 @@ class _Child:
         self._reader.join(timeout=5)
         assert self._process.stdout is not None
         self._process.stdout.close()
+        self._home.cleanup()
 
 
 def _source_root() -> Path:

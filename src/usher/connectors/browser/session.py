@@ -1,4 +1,4 @@
-"""One browser for one job: a fresh profile that reaches only the named origins and writes only when it may."""
+"""One session for one job: a fresh profile that reaches only the named origins and writes only when it may."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from playwright.sync_api import (
+    BrowserContext,
     Dialog,
     Locator,
     Page,
@@ -102,36 +103,16 @@ class Gate:
             self.leads_on = response.request.is_navigation_request()
 
 
-class Session:
-    """A headless Chromium with one page; use it as a context manager."""
+class Browser:
+    """A headless Chromium that resolves the named hosts alone; the sessions of one connection may follow each other."""
 
-    def __init__(
-        self,
-        chromium: str,
-        base_url: str,
-        origins: Iterable[str],
-        harmless: Iterable[str],
-        pictures: Path | None,
-        sockets: Iterable[str] = (),
-    ) -> None:
-        self._chromium = chromium
-        self._pictures = pictures
-        self._count = 0
-        self._prefix = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(3)}"
-        allowed = [base_url, *origins]
-        sockets = tuple(sockets)
-        self._hosts = {urlsplit(origin).hostname or "" for origin in (*allowed, *sockets)}
-        self.gate = Gate(allowed, harmless, sockets)
-        self.secret_fields: list[Locator] = []
-        self.secret_values: tuple[str, ...] = ()
-        self.accepts: tuple[str, ...] = ()
-
-    def __enter__(self) -> Session:
+    def __init__(self, chromium: str, hosts: frozenset[str]) -> None:
+        self.chromium, self.hosts = chromium, hosts
         self._playwright = sync_playwright().start()
-        excluded = ",".join(f"EXCLUDE {host}" for host in sorted(self._hosts))
+        excluded = ",".join(f"EXCLUDE {host}" for host in sorted(hosts))
         try:
             self._browser = self._playwright.chromium.launch(
-                executable_path=self._chromium,
+                executable_path=chromium,
                 chromium_sandbox=os.geteuid() != 0,
                 args=[
                     f"--host-resolver-rules=MAP * ~NOTFOUND,{excluded}",
@@ -142,7 +123,15 @@ class Session:
         except BaseException:
             self._playwright.stop()
             raise
-        self._context = self._browser.new_context(
+
+    @property
+    def lives(self) -> bool:
+        """False once it has crashed or was closed."""
+        return self._browser.is_connected()
+
+    def new_context(self) -> BrowserContext:
+        """A profile that nothing was ever kept in."""
+        return self._browser.new_context(
             accept_downloads=False,
             service_workers="block",
             viewport=VIEWPORT,  # type: ignore[arg-type]
@@ -150,6 +139,43 @@ class Session:
             timezone_id="UTC",
             reduced_motion="reduce",
         )
+
+    def close(self) -> None:
+        """End Chromium and what drives it."""
+        try:
+            self._browser.close()
+        finally:
+            self._playwright.stop()
+
+
+def hosts_of(addresses: Iterable[str]) -> frozenset[str]:
+    """The host names that a session with these origins may resolve."""
+    return frozenset(urlsplit(address).hostname or "" for address in addresses)
+
+
+class Session:
+    """A profile of its own with one page in a browser; use it as a context manager."""
+
+    def __init__(
+        self,
+        browser: Browser,
+        base_url: str,
+        origins: Iterable[str],
+        harmless: Iterable[str],
+        pictures: Path | None,
+        sockets: Iterable[str] = (),
+    ) -> None:
+        self._browser = browser
+        self._pictures = pictures
+        self._count = 0
+        self._prefix = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(3)}"
+        self.gate = Gate([base_url, *origins], harmless, sockets)
+        self.secret_fields: list[Locator] = []
+        self.secret_values: tuple[str, ...] = ()
+        self.accepts: tuple[str, ...] = ()
+
+    def __enter__(self) -> Session:
+        self._context = self._browser.new_context()
         self._context.route("**/*", self.gate.handle)
         self._context.route_web_socket("**/*", self.gate.handle_socket)
         self.page: Page = self._context.new_page()
@@ -162,10 +188,8 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            self._browser.close()
-        finally:
-            self._playwright.stop()
+        with contextlib.suppress(PlaywrightError):  # a browser that died took the profile with it
+            self._context.close()
 
     def _watch_redirects(self) -> None:
         """Stop an answer that redirects to an origin that is not named; routes see first requests only."""
