@@ -13,7 +13,8 @@ case "${1:-}" in
     docs)
         "$PY" scripts/render_docs.py --check && "$PY" scripts/render_reference.py --check && exec "$PY" scripts/check_docs.py ;;
     faults)
-        shift; exec "$PY" -m tests.faults --long "$@" ;;
+        shift; "$PY" -m tests.faults --long "$@"
+        [ $# -gt 0 ] || LONG=yes exec "$PY" -m pytest -q tests/journeys/test_restore.py ;;
     *)
         die "usage: sh scripts/check.sh lint|types|contracts|docs|faults" ;;
 esac

@@ -29,7 +29,7 @@ workers_of() {
 # Tests that each start what they need are shared out one by one; else a file stays together with what it started once.
 sharing_of() {
     case "$1" in
-        connectors | twins) say worksteal ;;
+        usher | connectors | twins | journeys) say worksteal ;;
         *) say loadfile ;;
     esac
 }
