@@ -174,11 +174,11 @@ def test_a_row_may_name_a_test_with_many_cases(papers: Path) -> None:
 @pytest.mark.parametrize(
     ("outcomes", "said"),
     [
-        ({}, "is: not run"),
+        ({}, "is: in no suite"),
         ({"tests/a.py::test_it": "skipped"}, "is: skipped"),
         ({"tests/a.py::test_it[1]": "passed", "tests/a.py::test_it[2]": "failed"}, "is: failed, passed"),
     ],
-    ids=["not run", "skipped", "one case failed"],
+    ids=["in no suite", "skipped", "one case failed"],
 )
 def test_a_row_whose_test_did_not_pass_is_named(papers: Path, outcomes: dict[str, str], said: str) -> None:
     mission = _mission(papers, "works", "tests/a.py::test_it")
@@ -190,6 +190,11 @@ def test_a_row_whose_test_did_not_pass_is_named(papers: Path, outcomes: dict[str
 def test_a_row_whose_test_passed_in_every_case_is_proven(papers: Path) -> None:
     mission = _mission(papers, "works", "tests/a.py::test_it")
     assert check_docs.unproven_rows(mission, {"tests/a.py::test_it[1]": "passed"}) == []
+
+
+def test_a_row_whose_software_is_missing_here_is_left_to_the_machine_that_has_it(papers: Path) -> None:
+    mission = _mission(papers, "works", "tests/a.py::test_it")
+    assert check_docs.unproven_rows(mission, {"tests/a.py::test_it": "not run"}) == []
 
 
 def test_a_command_that_no_document_shows_is_named(papers: Path) -> None:
