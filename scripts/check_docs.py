@@ -162,7 +162,7 @@ def _is_case_of(node: str, test: str) -> bool:
 
 
 def read_outcomes(path: Path) -> dict[str, str]:
-    """The results file: one JSON object, test id -> outcome ("passed", "failed", "skipped", "not run"). Raises DocumentError."""
+    """The results file, JSON: test id -> "passed", "failed", "skipped" or "not run". Raises DocumentError."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
