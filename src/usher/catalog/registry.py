@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from usher.connectors.browser.recipe import Recipe
 from usher.domain.located import ConfigurationError, Problem, problems_of
 from usher.domain.profile import AppProfile
 
@@ -22,13 +22,20 @@ class UnknownApp(LookupError):
 
 
 class Registry:
-    """Every profile that can be used; all of them were checked when it was made."""
+    """Every profile that can be used. Those of a workspace were checked when it was made.
 
-    def __init__(self, profiles: Iterable[AppProfile]) -> None:
+    Those that come with usher are checked by its tests, and read here when somebody asks: that takes longer than all
+    else that opening a workspace takes.
+    """
+
+    def __init__(self, profiles: Iterable[AppProfile], packaged: Mapping[str, Path] = MappingProxyType({})) -> None:
         self._profiles = {profile.app: profile for profile in profiles}
+        self._packaged = packaged
 
     def get(self, app: str) -> AppProfile:
         """Return the profile of an app; raises UnknownApp with the names that there are."""
+        if app not in self._profiles and app in self._packaged:
+            self._profiles[app] = read_profile(self._packaged[app])
         try:
             return self._profiles[app]
         except KeyError:
@@ -36,17 +43,17 @@ class Registry:
 
     def names(self) -> tuple[str, ...]:
         """The names of all apps, sorted."""
-        return tuple(sorted(self._profiles))
+        return tuple(sorted(self._profiles.keys() | self._packaged.keys()))
 
 
 def profiles(workspace_apps: Path | None = None) -> Registry:
-    """Read every profile of usher and of `workspace_apps`; the workspace's own wins where both have a name.
+    """Find every profile of usher and of `workspace_apps`; the workspace's own wins where both have a name.
 
     Raises ConfigurationError with one line (file, line, field, what was expected) for each thing to mend.
     """
-    files = sorted(PACKAGED.glob("*/app.yaml"))
+    files: list[Path] = []
     if workspace_apps is not None:
-        files += [path for path in sorted(workspace_apps.glob("*.yaml")) if not _says_nothing(path)]
+        files = [path for path in sorted(workspace_apps.glob("*.yaml")) if not _says_nothing(path)]
     found: list[AppProfile] = []
     problems: list[Problem] = []
     for path in files:
@@ -56,7 +63,7 @@ def profiles(workspace_apps: Path | None = None) -> Registry:
             problems += error.problems
     if problems:
         raise ConfigurationError(problems)
-    return Registry(found)
+    return Registry(found, {path.parent.name: path for path in PACKAGED.glob("*/app.yaml")})
 
 
 def _says_nothing(path: Path) -> bool:
@@ -90,6 +97,8 @@ def _check_recipe(path: Path, tree: Any, profile: AppProfile) -> None:
         got = "nothing" if profile.recipe is None else "a mapping"
         raise ConfigurationError([Problem(str(path), 1, "recipe", wanted, got)])
     if profile.recipe is not None:
+        from usher.connectors.browser.recipe import Recipe  # most workspaces have none, and it takes its time
+
         try:
             Recipe.model_validate(profile.recipe)
         except ValidationError as error:
