@@ -35,7 +35,8 @@ class ObserveSettings(Strict):
     min_accounts: int = Field(default=1, ge=0)
     """Fewer accounts than this make a reading partial: nothing can be missing from it."""
     shrink_percent: int = Field(default=20, ge=0, le=100)
-    """A reading smaller than the last complete one by more than this is partial until a person confirms it."""
+    """A reading that is smaller than the last complete one by more than this is partial until a person confirms it; so
+    is one that says something new of more accounts than this."""
     sentinels: tuple[str, ...] = ()
     """User names that every complete reading must hold (for example the connector's own account)."""
 

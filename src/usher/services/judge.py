@@ -74,36 +74,45 @@ def _effect(workspace: Workspace, unit: Unit, step: PlannedStep) -> Effect:
 def _takes_silently(row: Row | None, step: PlannedStep) -> bool:
     """A demotion is a loss though it is granted, and so is blanking an attribute though it is an update."""
     if row is not None and step.verb is Verb.GRANT and (step.entitlement or "").startswith("role:"):
-        return _is_admin(row) and fold((step.entitlement or "").partition(":")[2]) not in ADMIN_WORDS
+        return _is_admin(row) and not _is_admin_role(step.entitlement or "")
     return step.verb is Verb.UPDATE and any(value == "" for value in step.wanted.values())
 
 
 def _history(workspace: Workspace, unit: Unit, plan_id: str | None) -> list[Done]:
-    """What was done in the last week, and what approved plans are still to do: both count against the limits."""
-    since = workspace.clock.now() - timedelta(days=8)
-    done = [
-        _done(load(row["document"]), row["updated_at"])
-        for row in unit.runs.steps_in(*ACTED)
-        if row["plan_id"] != plan_id and from_text(row["updated_at"]) > since
-    ]
-    coming = [
-        _done(step, workspace.now())
-        for step in unit.plans.losses_under_way(plan_id or "")
-        if step["state"] in (None, StepState.PENDING.value, StepState.READY.value, StepState.PERSON.value)
-    ]
-    return [*done, *coming]
+    """What was done within the longest window, and what approved plans are still to do: both count."""
+    longest = max(limit.hours for limit in workspace.limits.windows)
+    since = workspace.clock.now() - timedelta(hours=longest + 24)
+    done = []
+    for row in unit.runs.steps_in(*ACTED):
+        if row["plan_id"] != plan_id and from_text(row["updated_at"]) > since:
+            step = PlannedStep.of(load(row["document"]))
+            done.append(_done(step, row["updated_at"], silently=_took_silently(unit, row, step)))
+    for coming in unit.plans.losses_under_way(plan_id or ""):
+        if coming["state"] in (None, StepState.PENDING.value, StepState.READY.value, StepState.PERSON.value):
+            step = PlannedStep.of({name: value for name, value in coming.items() if name not in ("plan", "state")})
+            account = unit.accounts.by_id(step.account) if step.account else None
+            done.append(_done(step, workspace.now(), silently=_takes_silently(account, step)))
+    return done
 
 
-def _done(step: Row, at: str) -> Done:
-    verb = Verb(step["verb"])
+def _done(step: PlannedStep, at: str, *, silently: bool) -> Done:
     return Done(
-        connection=step["connection"],
+        connection=step.connection,
         at=from_text(at),
-        loss=verb.is_loss,
-        account_id=step["account"] or step["user_name"],
-        person_id=step["person"],
-        verb=verb,
+        loss=silently or step.verb.is_loss,
+        account_id=step.account or step.user_name,
+        person_id=step.person,
+        verb=step.verb,
     )
+
+
+def _took_silently(unit: Unit, row: Row, step: PlannedStep) -> bool:
+    """As `_takes_silently`, of a step that was carried out: what it took is no longer held."""
+    if step.verb is Verb.GRANT and step.account and (step.entitlement or "").startswith("role:"):
+        intents = unit.runs.intents(row["id"])
+        lost = unit.accounts.grants_ended_since(step.account, intents[0]["recorded_at"]) if intents else []
+        return any(_is_admin_role(text) for text in lost) and not _is_admin_role(step.entitlement or "")
+    return _takes_silently(None, step)
 
 
 def _health(workspace: Workspace, unit: Unit, name: str) -> SourceHealth | None:
@@ -182,5 +191,9 @@ def _going(workspace: Workspace, unit: Unit, own: frozenset[str]) -> frozenset[s
 
 def _is_admin(row: Row) -> bool:
     account = account_of(row)
-    roles = {fold(text.partition(":")[2]) for text in account.entitlements if text.startswith("role:")}
-    return bool(roles & ADMIN_WORDS) and account.state.can_sign_in
+    return any(map(_is_admin_role, account.entitlements)) and account.state.can_sign_in
+
+
+def _is_admin_role(entitlement: str) -> bool:
+    kind, _, name = entitlement.partition(":")
+    return kind == "role" and fold(name) in ADMIN_WORDS

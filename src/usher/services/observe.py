@@ -17,7 +17,7 @@ from usher.services.ports import Progress, silent
 from usher.services.reconcile import reconcile
 from usher.services.schedule import put_observation
 from usher.services.sources import refresh
-from usher.services.whole import incomplete
+from usher.services.whole import incomplete, strange
 from usher.services.workspace import Refusal, Workspace
 from usher.store.accounts import document_of
 from usher.store.readings import keep_reading
@@ -46,19 +46,22 @@ class Observed:
 def observe(workspace: Workspace, name: str, *, since: datetime | None = None, progress: Progress = silent) -> Observed:
     """Read one connection and write down what changed; `since` asks for a delta reading where the app has one.
 
-    A reading that breaks off is kept as failed and changes nothing that it did not see. Refusal: no such connection.
+    A reading that breaks off is kept as failed and changes nothing that it did not see. One that would change many
+    people at one stroke is kept as partial and changes nothing until a person confirms it. Refusal: no such connection.
     """
     if name not in workspace.connections.names():
         known = ", ".join(workspace.connections.names()) or "none yet"
         raise Refusal(f"there is no connection {name!r}; known: {known}")
     started = workspace.now()
     accounts, kind, reasons = _read(workspace, name, since, progress)
-    if kind == COMPLETE:
-        reasons = incomplete(workspace, name, accounts)
-        kind = PARTIAL if reasons else COMPLETE
-    keep = kind != FAILED
     documents = sorted((document_of(account) for account in accounts), key=lambda one: str(one["id"]))
+    keep = kind != FAILED
     made = digest("usher.snapshot/1", documents) if keep else ""
+    doubted: tuple[str, ...] = ()
+    if kind == COMPLETE:
+        doubted = strange(workspace, name, documents, made)
+        reasons = (*incomplete(workspace, name, accounts), *doubted)
+        kind = PARTIAL if reasons else COMPLETE
     if keep and kind != DELTA:
         keep_reading(workspace.snapshots / name, made, documents)
     with workspace.store.begin() as unit:
@@ -73,14 +76,15 @@ def observe(workspace: Workspace, name: str, *, since: datetime | None = None, p
             reasons=dump(list(reasons)),
             confirmed_by=None,
         )
-        changed, ended = _update(unit, name, accounts, kind, started) if keep else (0, 0)
+        believed = keep and not doubted
+        changed, ended = _update(unit, name, accounts, kind, started) if believed else (0, 0)
         unit.ledger.append(
             "app:accounts:observe",
             (row["id"],),
             {"connection": name, "kind": kind, "accounts": len(accounts), "digest": made, "reasons": list(reasons)},
         )
         _tell(unit, name, kind, reasons)
-        if keep:
+        if believed:
             _wake_tasks(unit, name)
             refresh(workspace, unit, name, complete=kind == COMPLETE)
     return Observed(name, row["id"], kind, len(accounts), changed, ended, reasons)

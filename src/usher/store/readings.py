@@ -13,7 +13,7 @@ from usher.store.privatefiles import make_private_file
 
 def keep_reading(folder: Path, digest: str, documents: Sequence[dict[str, Any]]) -> Path:
     """Write the accounts of a reading as Parquet, atomically; returns the file."""
-    path = folder / f"{digest.removeprefix('sha256:')}.parquet"
+    path = _file(folder, digest)
     if path.exists():
         return path
     import polars  # loaded here: most commands never keep a reading
@@ -40,3 +40,13 @@ def read_reading(path: Path) -> list[dict[str, Any]]:
     import polars
 
     return [json.loads(document) for document in polars.read_parquet(path)["document"]]
+
+
+def read_kept(folder: Path, digest: str) -> list[dict[str, Any]]:
+    """The account documents of the reading with this digest; empty where it was not kept here."""
+    path = _file(folder, digest)
+    return read_reading(path) if digest and path.exists() else []
+
+
+def _file(folder: Path, digest: str) -> Path:
+    return folder / f"{digest.removeprefix('sha256:')}.parquet"
