@@ -18,10 +18,11 @@ paths_of() {
     esac
 }
 
-# Two processes share a suite's tests; the documents' blocks are shared out by their own suite.
+# Two processes share a suite's tests, three where tests wait much; the documents' blocks are shared out by their suite.
 workers_of() {
     case "$1" in
         gate | docs) say 0 ;;
+        connectors | faults) say "${TEST_WORKERS:-3}" ;;
         *) say "${TEST_WORKERS:-2}" ;;
     esac
 }
@@ -29,7 +30,7 @@ workers_of() {
 # Tests that each start what they need are shared out one by one; else a file stays together with what it started once.
 sharing_of() {
     case "$1" in
-        usher | connectors | twins | journeys) say worksteal ;;
+        usher | connectors | twins | journeys | faults) say worksteal ;;
         *) say loadfile ;;
     esac
 }
@@ -89,6 +90,30 @@ every_folder_has_a_suite() {
     done
 }
 
+# Start the suites that mostly wait, or take one core, beside the others; what they print comes when they have ended.
+begin_beside() {
+    for one in $BESIDE; do
+        (
+            minutes= failed=
+            suite "$one"
+            printf '%s' "$minutes" >"var/beside-$one.minutes"
+            [ -z "$failed" ] || : >"var/beside-$one.failed"
+        ) >"var/beside-$one.log" 2>&1 &
+        eval "pid_$one=$!"
+    done
+}
+
+# Wait for them, and print what they printed.
+end_beside() {
+    for one in $BESIDE; do
+        eval "wait \$pid_$one"
+        cat "var/beside-$one.log"
+        minutes="$minutes$(cat "var/beside-$one.minutes" 2>/dev/null || printf '%-12s            FAILED' "$one")
+"
+        [ -e "var/beside-$one.minutes" ] && [ ! -e "var/beside-$one.failed" ] || failed="$failed $one"
+    done
+}
+
 part setup sh scripts/setup.sh
 case "$failed" in *setup*) die "test: set-up failed; see the lines above" ;; esac
 if found=$(find_chromium); then USHER_CHROMIUM=$found; export USHER_CHROMIUM; fi
@@ -96,7 +121,20 @@ part lint sh -c '"$0/ruff" check . && "$0/ruff" format --check .' "$VENV/bin"
 part types "$VENV/bin/mypy"
 part contracts "$VENV/bin/lint-imports" --no-logo
 part layout every_folder_has_a_suite
-for name in $SUITES; do suite "$name"; done
+AT_LAST="journeys faults" BESIDE= begun_beside=no
+for name in $SUITES; do
+    case "$name" in acceptance | docs) BESIDE="$BESIDE $name" ;; esac
+done
+rm -f var/beside-*
+for name in $SUITES; do
+    case " $BESIDE " in *" $name "*) continue ;; esac
+    case " $AT_LAST " in
+        *" $name "*) [ "$begun_beside" = yes ] || { begun_beside=yes; begin_beside; } ;;
+    esac
+    suite "$name"
+done
+[ "$begun_beside" = yes ] || begin_beside
+end_beside
 # A row of the mission that says "works" must have passed just now; a part of the suites cannot tell.
 case "$SUITES" in *docs*faults* | *faults*docs*) part mission "$PY" scripts/check_docs.py --no-blocks --results var/test-results.json ;; esac
 

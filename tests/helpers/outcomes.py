@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from pathlib import Path
@@ -27,8 +28,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     in_a_worker = hasattr(session.config, "workerinput")  # of pytest-xdist: its reports reach the main process too
     if not _outcomes or session.config.option.collectonly or in_a_worker:
         return
-    earlier = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     RESULTS.parent.mkdir(exist_ok=True)
+    with RESULTS.with_name(f".{RESULTS.name}.lock").open("w") as lock:  # suites run beside each other
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _merge()
+
+
+def _merge() -> None:
+    earlier = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     half = RESULTS.with_name(f".{RESULTS.name}.{os.getpid()}")
     half.write_text(json.dumps({**earlier, **_outcomes}, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     half.replace(RESULTS)

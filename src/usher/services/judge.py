@@ -74,7 +74,7 @@ def _effect(workspace: Workspace, unit: Unit, step: PlannedStep) -> Effect:
 def _takes_silently(row: Row | None, step: PlannedStep) -> bool:
     """A demotion is a loss though it is granted, and so is blanking an attribute though it is an update."""
     if row is not None and step.verb is Verb.GRANT and (step.entitlement or "").startswith("role:"):
-        return _is_admin(row) and not _is_admin_role(step.entitlement or "")
+        return _is_admin(row) and not is_admin_role(step.entitlement or "")
     return step.verb is Verb.UPDATE and any(value == "" for value in step.wanted.values())
 
 
@@ -111,7 +111,7 @@ def _took_silently(unit: Unit, row: Row, step: PlannedStep) -> bool:
     if step.verb is Verb.GRANT and step.account and (step.entitlement or "").startswith("role:"):
         intents = unit.runs.intents(row["id"])
         lost = unit.accounts.grants_ended_since(step.account, intents[0]["recorded_at"]) if intents else []
-        return any(_is_admin_role(text) for text in lost) and not _is_admin_role(step.entitlement or "")
+        return any(is_admin_role(text) for text in lost) and not is_admin_role(step.entitlement or "")
     return _takes_silently(None, step)
 
 
@@ -191,9 +191,10 @@ def _going(workspace: Workspace, unit: Unit, own: frozenset[str]) -> frozenset[s
 
 def _is_admin(row: Row) -> bool:
     account = account_of(row)
-    return any(map(_is_admin_role, account.entitlements)) and account.state.can_sign_in
+    return any(map(is_admin_role, account.entitlements)) and account.state.can_sign_in
 
 
-def _is_admin_role(entitlement: str) -> bool:
+def is_admin_role(entitlement: str) -> bool:
+    """True for a role by which an account administers its app."""
     kind, _, name = entitlement.partition(":")
     return kind == "role" and fold(name) in ADMIN_WORDS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 
 from usher.domain.account import Account, AccountKind, AccountState
 from usher.domain.canonical import digest
@@ -92,6 +92,15 @@ class Accounts(Repository):
         """Entitlements that an account held at an instant and has lost since."""
         wanted = select(account_grant.c.entitlement).where(
             account_grant.c.account_id == account_id, account_grant.c.first_seen <= at, account_grant.c.ended_at > at
+        )
+        return list(self.connection.execute(wanted).scalars())
+
+    def grants_at(self, account_id: str, at: str) -> list[str]:
+        """Entitlements that an account was seen to hold at an instant."""
+        wanted = select(account_grant.c.entitlement).where(
+            account_grant.c.account_id == account_id,
+            account_grant.c.first_seen <= at,
+            or_(account_grant.c.ended_at.is_(None), account_grant.c.ended_at > at),
         )
         return list(self.connection.execute(wanted).scalars())
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from usher.catalog.registry import profiles
+from usher.connectors.browser import process
 from usher.connectors.browser.connector import BrowserConnector
 from usher.connectors.contract import Call, Permit
 from usher.connectors.door import Door
@@ -94,6 +95,16 @@ class Console:
         """Every whole line of the journal."""
         path = self.folder / "journal"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+@pytest.fixture(autouse=True)
+def _one_browser_for_all_tests(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the jobs of different tests share a browser, which jobs of different connections never do outside of tests.
+
+    Each test has a console of its own, and starting a browser for each takes longer than what is tried in it.
+    """
+    if request.node.path.stem not in ("test_kept", "test_leave"):
+        monkeypatch.setattr(process, "connection_of", lambda job: job.chromium)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A leaver from the first command to the verified ledger, typed as an administrator types it, in real processes."""
+"""A leaver from the first command to the verified ledger, as an administrator types it; what acts, in processes."""
 
 from __future__ import annotations
 
@@ -20,22 +20,20 @@ def test_a_leaver_is_verified_by_commands_alone_and_the_ledger_verifies(tmp_path
     first = shell.process("operator", "add", "olga", "--key-out", "../olga.key")
     assert first.code == 0, first.err
     assert (tmp_path / "olga.key").stat().st_mode & 0o077 == 0
-    second = shell.process("operator", "add", "omar", "--json", *shell.as_("olga"))
+    second = shell.usher("operator", "add", "omar", "--json", *shell.as_("olga"))
     (tmp_path / "omar.key").write_text(second.json()["private_key"])
     (tmp_path / "omar.key").chmod(0o600)
-    hr = shell.process("connect", "hr", "--speaks", "csv", "--part", "hr", "--path", "exports/hr.csv",
+    hr = shell.usher("connect", "hr", "--speaks", "csv", "--part", "hr", "--path", "exports/hr.csv",
                        "--owner", "olga", "--option", "columns.id=employment_id")  # fmt: skip
     assert hr.code == 0, hr.err
-    added = shell.process(
-        "app", "add", "expenses", "--by", "person", "--csv", "exports/expenses.csv", "--owner", "omar"
-    )
+    added = shell.usher("app", "add", "expenses", "--by", "person", "--csv", "exports/expenses.csv", "--owner", "omar")
     assert added.code == 0, added.err
-    assert shell.process("observe").code == 0
+    assert shell.usher("observe").code == 0
     shell.ann_leaves()
-    seen = shell.process("observe", "--json")
+    seen = shell.usher("observe", "--json")
     assert seen.code == 0, seen.err
     assert seen.json()["findings"] == {"ghost": 1}
-    assert shell.process("findings", "--check").code == 1
+    assert shell.usher("findings", "--check").code == 1
 
     planned = shell.process("plan", "leave", "ann@acme.test", "--json", *shell.as_("olga"))
     assert planned.code == 0, planned.err
@@ -59,12 +57,12 @@ def test_a_leaver_is_verified_by_commands_alone_and_the_ledger_verifies(tmp_path
     shell.write("exports/expenses.csv", EXPENSES.replace("Ann Archer,active", "Ann Archer,inactive"))
     done = shell.process("task", "done", "1", "--note", "set inactive", *shell.as_("omar"))
     assert done.code == 0, done.err + done.out
-    run = shell.process("runs", "1", "--json").json()["run"]
+    run = shell.usher("runs", "1", "--json").json()["run"]
     assert (run["state"], run["verified"], run["total"]) == ("verified", 1, 1)
     assert [receipt["kind"] for receipt in run["steps"][0]["receipts"]][-1] == "verify"
-    assert shell.process("findings", "--check").code == 0
+    assert shell.usher("findings", "--check").code == 0
 
-    checked = shell.process("ledger", "verify", "--json")
+    checked = shell.usher("ledger", "verify", "--json")
     assert checked.code == 0
     assert checked.json()["whole"] is True
     assert checked.json()["anchored"] == checked.json()["leaves"]
