@@ -23,10 +23,12 @@ def test_a_leaver_is_verified_by_commands_alone_and_the_ledger_verifies(tmp_path
     second = shell.usher("operator", "add", "omar", "--json", *shell.as_("olga"))
     (tmp_path / "omar.key").write_text(second.json()["private_key"])
     (tmp_path / "omar.key").chmod(0o600)
-    hr = shell.usher("connect", "hr", "--speaks", "csv", "--part", "hr", "--path", "exports/hr.csv",
+    hr = shell.process("connect", "hr", "--speaks", "csv", "--part", "hr", "--path", "exports/hr.csv",
                        "--owner", "olga", "--option", "columns.id=employment_id")  # fmt: skip
     assert hr.code == 0, hr.err
-    added = shell.usher("app", "add", "expenses", "--by", "person", "--csv", "exports/expenses.csv", "--owner", "omar")
+    added = shell.process(
+        "app", "add", "expenses", "--by", "person", "--csv", "exports/expenses.csv", "--owner", "omar"
+    )
     assert added.code == 0, added.err
     assert shell.usher("observe").code == 0
     shell.ann_leaves()
