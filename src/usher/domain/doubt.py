@@ -17,12 +17,12 @@ Document = Mapping[str, Any]
 
 IDENTITY = ("user_name", "emails", "display_name", "given_name", "family_name", "employee_number")
 """What names a person: many of these do not change on one day."""
-FEWEST_HOLDERS = 2
-"""An entitlement with fewer holders has not been emptied when they lose it."""
+FEW = 3
+"""So many people may leave, come back, marry or change teams between two readings of any company, however small."""
 
 
 def doubts(before: Iterable[Document], now: Iterable[Document], *, percent: int, own: frozenset[str]) -> list[str]:
-    """Say what changed for more accounts than `percent` of those that it could change for, and than one.
+    """Say what changed for more accounts than `percent` of those that it could change for, and than a few.
 
     `before` is the last reading that was believed. `own` holds the ids whose changes are our own steps'. Accounts that
     are in one of the two readings alone are not compared: their number is judged elsewhere.
@@ -39,7 +39,7 @@ def let_in_again(before: Iterable[Document], now: Iterable[Document]) -> list[st
 
 
 def _too_many(count: int, of: int, percent: int) -> bool:
-    return count > max(1, of * percent // 100)
+    return count > max(FEW, of * percent // 100)
 
 
 def _states(pairs: list[tuple[Document, Document]], percent: int) -> Iterator[str]:
@@ -86,5 +86,5 @@ def _entitlements(pairs: list[tuple[Document, Document]]) -> Iterator[str]:
         kept.update(set(before["entitlements"]) & set(now["entitlements"]))
     for name in sorted(held):
         lost = held[name] - kept[name]
-        if held[name] >= FEWEST_HOLDERS and (kept[name] == 0 or (lost > FEWEST_HOLDERS and lost > kept[name])):
+        if lost > kept[name] and (lost > FEW or (lost == FEW and kept[name] == 0)):
             yield f"{lost} of {held[name]} accounts no longer have {name}"
