@@ -22,6 +22,7 @@ from usher.entry.cli import (
     people,
     plan_answers,
     policies,
+    reports,
     runs,
     seals,
     setting_up,
@@ -203,6 +204,7 @@ app.command(
     ),
 )(backups.restore)
 app.add_typer(ledger.app, name="ledger", short_help="The signed record: check it, hand it over.")
+app.add_typer(reports.app, name="report", short_help="Who left, who came: lists for auditors.")
 app.command(
     short_help="Read on schedule and carry out what is due.",
     epilog=examples("usher worker", "usher -w acme worker"),

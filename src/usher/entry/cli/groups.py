@@ -29,7 +29,17 @@ SECTIONS = {
     "Set up": ("init", "operator", "connect", "app", "policy", "demo"),
     "See": ("observe", "people", "findings", "why", "link", "unlink"),
     "Change": ("plan", "approve", "run", "runs", "task", "resolve", "undo"),
-    "Stop, prove, keep running": ("seal", "unseal", "ledger", "notices", "backup", "restore", "worker", "serve"),
+    "Stop, prove, keep running": (
+        "seal",
+        "unseal",
+        "ledger",
+        "report",
+        "notices",
+        "backup",
+        "restore",
+        "worker",
+        "serve",
+    ),
 }
 """Commands in the order in which one needs them."""
 

@@ -28,6 +28,8 @@ LISTS = [
     ("policy", "check"),
     ("ledger", "heads"),
     ("ledger", "verify"),
+    ("report", "leavers", "--from", "2026-01-01", "--to", "2126-01-01"),
+    ("report", "joiners", "--from", "2026-01-01", "--to", "2126-01-01"),
 ]
 EVERYBODY = """roles:
   - name: all
@@ -103,7 +105,8 @@ def fields(document: dict[str, Any]) -> list[str]:
         items = value if isinstance(value, list) else [value]
         inner = [one for one in items if isinstance(one, dict)]
         place = f"{name}[]" if isinstance(value, list) else name
-        found += [place] if not inner or name == "attributes" else [f"{place}.{key}" for one in inner for key in one]
+        whole = not inner or name in ("attributes", "snapshots")
+        found += [place] if whole else [f"{place}.{key}" for one in inner for key in one]
     return list(dict.fromkeys(found))
 
 

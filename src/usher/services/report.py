@@ -1,0 +1,151 @@
+"""Report: rows that an auditor can take away, with what they rest on: parameters, readings, the ledger, and a digest.
+
+Whoever reads a report asks first whether it is all there, and whether it is what was handed over: so each states its
+number of rows, the readings behind it, the ledger's size and root, and the digest of its rows.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from usher import __version__
+from usher.domain.canonical import digest
+from usher.services.record import sequence
+from usher.services.workspace import Workspace
+
+Line = dict[str, Any]
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet would take for the beginning of a formula."""
+STYLE = """
+:root { color-scheme: light dark; --line: #8886; --quiet: #777; }
+body { font: 14px/1.45 system-ui, sans-serif; margin: 2rem; }
+h1 { font-size: 1.5rem; margin: 0 0 .25rem; } p { margin: .25rem 0; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; margin: 1rem 0 1.5rem; }
+dt { color: var(--quiet); } dd { margin: 0; overflow-wrap: anywhere; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-size: 12px; }
+th, td { border-bottom: 1px solid var(--line); padding: .3rem .5rem; text-align: left; vertical-align: top; }
+th { position: sticky; top: 0; background: Canvas; white-space: nowrap; } td { white-space: nowrap; }
+tbody tr:nth-child(even) { background: color-mix(in srgb, CanvasText 4%, Canvas); }
+@media print {
+  @page { size: A3 landscape; margin: 10mm; }
+  body { margin: 0; } .wide { overflow: visible; } thead { display: table-header-group; }
+  table { font-size: 8px; } td, th { white-space: normal; overflow-wrap: anywhere; padding: .15rem .25rem; }
+}
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """One report as it was made; `document()` is the whole of it as plain JSON."""
+
+    name: str
+    title: str
+    parameters: Mapping[str, Any]
+    columns: Sequence[str]
+    rows: Sequence[Line]
+    workspace: str
+    generated_at: str
+    snapshots: Mapping[str, str]
+    """The last reading of each connection: its id."""
+    ledger_size: int
+    ledger_root: str
+
+    @property
+    def rows_digest(self) -> str:
+        """`sha256:` over the canonical form of the rows."""
+        return digest(f"usher.report.{self.name}/1", list(self.rows))
+
+    def about(self) -> Line:
+        """Everything but the rows."""
+        return {
+            "report": self.name,
+            "title": self.title,
+            "workspace": self.workspace,
+            "generated_at": self.generated_at,
+            "generator": f"usher {__version__}",
+            "parameters": dict(self.parameters),
+            "row_count": len(self.rows),
+            "rows_digest": self.rows_digest,
+            "snapshots": dict(self.snapshots),
+            "ledger": {"size": self.ledger_size, "root": self.ledger_root},
+            "columns": list(self.columns),
+        }
+
+    def document(self) -> Line:
+        """The whole report."""
+        return {**self.about(), "rows": list(self.rows)}
+
+
+def make_report(
+    workspace: Workspace,
+    name: str,
+    title: str,
+    parameters: Mapping[str, Any],
+    columns: Sequence[str],
+    rows: Sequence[Line],
+) -> Report:
+    """Put rows together with what they rest on, as it stands now; the ledger is signed up to here where its key is."""
+    sequence(workspace)
+    with workspace.store.read() as unit:
+        heads = unit.ledger.heads()
+        last = {one: unit.accounts.last_snapshot(one, complete=False) for one in workspace.connections.names()}
+    head: Mapping[str, Any] = heads[-1] if heads else {"size": 0, "root": ""}
+    return Report(
+        name=name,
+        title=title,
+        parameters=parameters,
+        columns=columns,
+        rows=rows,
+        workspace=workspace.name,
+        generated_at=workspace.now(),
+        snapshots={one: row["id"] for one, row in sorted(last.items()) if row is not None},
+        ledger_size=int(head["size"]),
+        ledger_root=str(head["root"]),
+    )
+
+
+def as_csv(report: Report) -> str:
+    """The rows under their headings; what a spreadsheet would run as a formula begins with an apostrophe."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, report.columns, lineterminator="\r\n")
+    writer.writeheader()
+    writer.writerows({name: _harmless(row[name]) for name in report.columns} for row in report.rows)
+    return text.getvalue()
+
+
+def _harmless(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+
+
+def as_html(report: Report) -> str:
+    """One page without scripts and addresses of others, that prints."""
+    about = {
+        "Workspace": report.workspace,
+        **{name.capitalize().replace("_", " "): value for name, value in report.parameters.items()},
+        "Rows": len(report.rows),
+        "Made": f"{report.generated_at} by usher {__version__}",
+        "Digest of the rows": report.rows_digest,
+        "Ledger": f"{report.ledger_size} leaves, root {report.ledger_root or 'unsigned'}",
+        "Readings": ", ".join(f"{name} {id}" for name, id in report.snapshots.items()) or "none",
+    }
+    facts = "".join(f"<dt>{_text(name)}</dt><dd>{_text(value)}</dd>" for name, value in about.items())
+    head = "".join(f"<th scope=col>{_text(name)}</th>" for name in report.columns)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{_text(row[name])}</td>" for name in report.columns) + "</tr>" for row in report.rows
+    )
+    empty = "" if report.rows else "<p>Nothing happened in this period.</p>"
+    return (
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>{_text(report.title)}</title><style>{STYLE}</style>"
+        f"<h1>{_text(report.title)}</h1><dl>{facts}</dl>{empty}"
+        f"<div class=wide><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></html>\n"
+    )
+
+
+def _text(value: Any) -> str:
+    return escape(str(value))
