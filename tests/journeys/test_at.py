@@ -1,7 +1,6 @@
 """A leaver for a time: the worker is killed before it and started again, and the accounts are off within seconds.
 
-The short form kills the worker sixteen seconds before the time. The long form kills it thirty seconds before, as the
-promise says: `USHER_AT_SECONDS=50 USHER_AT_KILL=30 pytest tests/journeys/test_at.py`.
+The worker is killed thirty seconds before, as the promise says: its lease must have lapsed by the time.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ from tests.usher.entry.cli.conftest import COMMAND, HR, Shell
 from usher.domain.clock import from_text
 
 pytestmark = pytest.mark.timeout(600)
-AHEAD_SECONDS = float(os.environ.get("USHER_AT_SECONDS", "36"))
-KILLED_SECONDS = float(os.environ.get("USHER_AT_KILL", "16"))
+AHEAD_SECONDS = 55.0
+KILLED_SECONDS = 30.0
 LATE_SECONDS = 5.0
 
 

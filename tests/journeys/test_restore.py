@@ -74,10 +74,16 @@ def finish_the_day(standing: Standing) -> None:
         process.wait()
 
 
-def work(workspace: Workspace, over: Callable[[], bool], seconds: float = 20.0) -> None:
+def work(workspace: Workspace, over: Callable[[], bool], seconds: float = SECONDS) -> None:
     """Be the worker of a workspace until it is over, or for so long."""
     until = time.monotonic() + seconds
     Worker(workspace).work(until=lambda: over() or time.monotonic() > until)
+
+
+def come_to_rest(workspace: Workspace) -> None:
+    """Be its worker for a while in which whatever would begin begins, and then until nothing is under way."""
+    work(workspace, lambda: False, 4)
+    work(workspace, lambda: set(states(workspace).values()) <= AT_REST)
 
 
 def restored(standing: Standing, file: Path) -> tuple[Workspace, restoring.Restored]:
@@ -128,7 +134,7 @@ def test_nothing_is_done_again_after_yesterdays_backup_was_restored(
         names = workspace.connections.names()
         work(workspace, lambda: all(_read_twice(workspace, name) for name in names))  # reads while it is sealed
         unseal(workspace, olga, "go on")
-        work(workspace, lambda: False, 4)
+        come_to_rest(workspace)
         assert journals(standing) == done, "a step of yesterday was carried out again"
         now = states(workspace)
         assert set(now.values()) <= AT_REST
@@ -156,7 +162,7 @@ def _answer_look(workspace: Workspace, olga, now: dict[str, str]) -> None:
     for id, state in now.items():
         if state == StepState.PARKED.value:
             resolve(workspace, id, Answer.LOOK, olga, "it was done after the backup")
-    work(workspace, lambda: set(states(workspace).values()) <= {"verified", "closed"}, 30)
+    work(workspace, lambda: set(states(workspace).values()) <= {"verified", "closed"})
     left = {id: state for id, state in states(workspace).items() if state not in ("verified", "closed")}
     with workspace.store.read() as unit:
         notes = {id: unit.runs.step(id)["note"] for id in left}
@@ -182,7 +188,7 @@ def test_what_was_taken_back_since_is_done_again_only_on_a_persons_word(tmp_path
         for name in workspace.connections.names():
             assert observe(workspace, name).kind == "complete"
         unseal(workspace, olga, "go on")
-        work(workspace, lambda: False, 4)
+        come_to_rest(workspace)
         now = states(workspace)
         assert now[step.id] == StepState.PARKED.value
         assert sorted(state == "parked" for state in now.values()) == [False, True], "the directory's was adopted"

@@ -10,34 +10,17 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 from usher import __version__
 from usher.domain.canonical import digest
+from usher.services.pages import render
 from usher.services.record import sequence
 from usher.services.workspace import Workspace
 
 Line = dict[str, Any]
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet would take for the beginning of a formula."""
-STYLE = """
-:root { color-scheme: light dark; --line: #8886; --quiet: #777; }
-body { font: 14px/1.45 system-ui, sans-serif; margin: 2rem; }
-h1 { font-size: 1.5rem; margin: 0 0 .25rem; } p { margin: .25rem 0; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; margin: 1rem 0 1.5rem; }
-dt { color: var(--quiet); } dd { margin: 0; overflow-wrap: anywhere; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-size: 12px; }
-th, td { border-bottom: 1px solid var(--line); padding: .3rem .5rem; text-align: left; vertical-align: top; }
-th { position: sticky; top: 0; background: Canvas; white-space: nowrap; } td { white-space: nowrap; }
-tbody tr:nth-child(even) { background: color-mix(in srgb, CanvasText 4%, Canvas); }
-@media print {
-  @page { size: A3 landscape; margin: 10mm; }
-  body { margin: 0; } .wide { overflow: visible; } thead { display: table-header-group; }
-  table { font-size: 8px; } td, th { white-space: normal; overflow-wrap: anywhere; padding: .15rem .25rem; }
-}
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,18 +117,4 @@ def as_html(report: Report) -> str:
         "Ledger": f"{report.ledger_size} leaves, root {report.ledger_root or 'unsigned'}",
         "Readings": ", ".join(f"{name} {id}" for name, id in report.snapshots.items()) or "none",
     }
-    facts = "".join(f"<dt>{_text(name)}</dt><dd>{_text(value)}</dd>" for name, value in about.items())
-    head = "".join(f"<th scope=col>{_text(name)}</th>" for name in report.columns)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{_text(row[name])}</td>" for name in report.columns) + "</tr>" for row in report.rows
-    )
-    empty = "" if report.rows else "<p>Nothing happened in this period.</p>"
-    return (
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>{_text(report.title)}</title><style>{STYLE}</style>"
-        f"<h1>{_text(report.title)}</h1><dl>{facts}</dl>{empty}"
-        f"<div class=wide><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></html>\n"
-    )
-
-
-def _text(value: Any) -> str:
-    return escape(str(value))
+    return render("report.html", title=report.title, about=about, columns=report.columns, rows=report.rows)
