@@ -22,7 +22,7 @@ FEW = 3
 
 
 def doubts(before: Iterable[Document], now: Iterable[Document], *, percent: int, own: frozenset[str]) -> list[str]:
-    """Say what changed for more accounts than `percent` of those that it could change for, and than a few.
+    """Say what changed for more accounts than `percent` of those that it could change for, and than a few; or for all.
 
     `before` is the last reading that was believed. `own` holds the ids whose changes are our own steps'. Accounts that
     are in one of the two readings alone are not compared: their number is judged elsewhere.
@@ -39,7 +39,7 @@ def let_in_again(before: Iterable[Document], now: Iterable[Document]) -> list[st
 
 
 def _too_many(count: int, of: int, percent: int) -> bool:
-    return count > max(FEW, of * percent // 100)
+    return count > max(FEW, of * percent // 100) or count == of >= FEW
 
 
 def _states(pairs: list[tuple[Document, Document]], percent: int) -> Iterator[str]:
