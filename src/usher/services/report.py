@@ -94,11 +94,16 @@ def make_report(
 
 
 def as_csv(report: Report) -> str:
-    """The rows under their headings; what a spreadsheet would run as a formula begins with an apostrophe."""
+    """The rows of a report under their headings."""
+    return table_of(report.columns, report.rows)
+
+
+def table_of(columns: Sequence[str], rows: Sequence[Line]) -> str:
+    """Rows as CSV under their headings; what a spreadsheet would run as a formula begins with an apostrophe."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, report.columns, lineterminator="\r\n")
+    writer = csv.DictWriter(text, columns, lineterminator="\r\n")
     writer.writeheader()
-    writer.writerows({name: _harmless(row[name]) for name in report.columns} for row in report.rows)
+    writer.writerows({name: _harmless(row[name]) for name in columns} for row in rows)
     return text.getvalue()
 
 

@@ -74,6 +74,10 @@ class Findings(Repository):
         order = {"high": 0, "medium": 1, "low": 2}
         return sorted(self.rows(wanted.order_by(finding.c.id)), key=lambda row: order.get(row["severity"], 3))
 
+    def about(self, person_id: str) -> list[Row]:
+        """Every finding about a person, closed ones too, oldest first."""
+        return self.rows(select(finding).where(finding.c.person_id == person_id).order_by(finding.c.id))
+
     def find(self, id: str) -> Row | None:
         """One finding."""
         return self.get(finding, id)

@@ -1,6 +1,7 @@
-"""Check an exported usher ledger with nothing but Python 3.11: no usher, no other package, no network.
+"""Check an exported usher ledger or an evidence file with Python 3.11 alone: no usher, no other package, no network.
 
     python verify_ledger.py --export DIR|FILE.jsonl --key PUBLIC_KEY_FILE [--head HEAD.json ...]
+    python verify_ledger.py --evidence FILE.zip|DIR [--key PUBLIC_KEY_FILE] [--head HEAD.json ...]
 
 DIR holds `ledger.jsonl` and `heads.jsonl`; beside a FILE.jsonl, `heads.jsonl` is read when it is there. The key
 file has one public key a line (`usher-pub-1:` and base64). Each --head is a signed head that you kept yourself.
@@ -17,6 +18,15 @@ Format (JSON in the canonical form of RFC 8785, no floats, one value a line, eac
   detail_digest = D("usher.detail/1", {"detail": ..., "salt": ...}); both null = erased, which changes no hash
   signature     = base64 Ed25519 over canonical({"context": "usher.head/1", "digest": D("usher.head/1", HEAD)}),
                   HEAD without "schema" and "signature"; key_id = first 16 hex digits of SHA-256(public key)
+
+Evidence is a zip (stored, fixed times, so that it can be written again byte for byte) with an export of the ledger in
+ledger/, in which what concerns others is withheld (null, like erased), and with
+  manifest.json {"about", "files": {name: SHA-256}, "key_id", "made_at", "schema": "usher.evidence/1", "signature",
+                "workspace"}, signed by the ledger's key like a head, in the context "usher.evidence/1"
+  plans/N.json  the bytes of which the digest of plan N is the SHA-256. An operator approves (or refuses) that digest by
+                a signature in the context "usher.approval/1" (or "usher.rejection/1"); it is in the detail of a leaf
+                plan:plan:approve (or :reject) about (plan, operator), his key in the leaf operator:operator:add
+Without --key the key in the file is taken: compare its id, which is printed, with one that you have from elsewhere.
 """
 
 from __future__ import annotations
@@ -24,8 +34,11 @@ from __future__ import annotations
 import argparse
 import base64
 import hashlib
+import io
 import json
 import sys
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -108,26 +121,40 @@ def parse(line: bytes, fields: str) -> dict[str, Any]:
 
 
 def signed_by(keys: dict[str, bytes], head: dict[str, Any]) -> bool:
-    """Say whether one of the keys signed this head."""
+    """Say whether one of the keys signed this head, or whatever else names its schema and its key."""
     body = {name: value for name, value in head.items() if name not in ("schema", "signature")}
-    message = canonical({"context": "usher.head/1", "digest": digest("usher.head/1", body)})
-    signature = base64.b64decode(head["signature"], validate=True)
-    if base64.b64encode(signature).decode() != head["signature"]:
+    signed = digest(head["schema"], body)
+    return head["key_id"] in keys and signature_holds(keys[head["key_id"]], head["schema"], signed, head["signature"])
+
+
+def signature_holds(key: bytes, context: str, signed: str, text: str) -> bool:
+    """Say whether a signature (base64) is this key's over a digest in a context; ValueError where it is misspelled."""
+    signature = base64.b64decode(text, validate=True)
+    if base64.b64encode(signature).decode() != text:
         raise ValueError("the signature is not spelled as it was")
-    return head["key_id"] in keys and ed25519_verify(keys[head["key_id"]], message, signature)
+    return ed25519_verify(key, canonical({"context": context, "digest": signed}), signature)
+
+
+def public_key(text: str) -> bytes:
+    """Return the 32 bytes of a public key as usher writes it; raises ValueError."""
+    raw = base64.b64decode(text.removeprefix("usher-pub-1:"), validate=True)
+    if len(raw) != 32:
+        raise ValueError("a public key has 32 bytes")
+    return raw
 
 
 class Checker:
     """Collects reasons while it reads; no reason means whole."""
 
     def __init__(self, key_text: str) -> None:
-        raw = [base64.b64decode(line.removeprefix("usher-pub-1:"), validate=True) for line in key_text.split()]
-        if not raw or any(len(key) != 32 for key in raw):
+        raw = [public_key(line) for line in key_text.split()]
+        if not raw:
             raise ValueError("the key file must hold public keys of 32 bytes, one a line")
         self.keys = {hashlib.sha256(key).hexdigest()[:16]: key for key in raw}
         self.reasons: list[str] = []
         self.heads: list[tuple[int, str, str, bool]] = []  # size, root, workspace, exported
-        self.leaves = self.erased = 0
+        self.leaves = self.erased = self.signatures = 0
+        self.shown: list[dict[str, Any]] = []  # the entries of which the detail is there
 
     def read_head(self, line: bytes, name: str, exported: bool) -> None:
         """Take one signed head; an unreadable or unsigned one is a reason."""
@@ -176,6 +203,8 @@ class Checker:
             self.erased += 1
         elif digest("usher.detail/1", {n: entry[n] for n in ("detail", "salt")}) != entry["leaf"]["detail_digest"]:
             self.reasons.append(f"detail_mismatch: the detail of leaf {position} does not give the digest in the leaf")
+        else:
+            self.shown.append(entry)
 
     def compare(self, size: int, root: str, workspace: str | None) -> None:
         """Compare one root with the heads of this size."""
@@ -202,28 +231,117 @@ def check(ledger: bytes, heads: bytes, key_text: str, exported: dict[str, bytes]
     return checker
 
 
+MANIFEST = "manifest.json"
+SIGNED = {"plan:plan:approve": "usher.approval/1", "plan:plan:reject": "usher.rejection/1"}
+
+
+def pack(files: dict[str, bytes]) -> bytes:
+    """Return a zip of these files that has the same bytes whenever it is made: sorted, stored, of one time."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(files):
+            info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            info.create_system, info.external_attr = 3, 0o644 << 16
+            archive.writestr(info, files[name])
+    return out.getvalue()
+
+
+def read_evidence(path: Path, reasons: list[str]) -> dict[str, bytes]:
+    """Return the files of an evidence zip, or of the folder that it was unpacked into."""
+    if path.is_dir():
+        return {one.relative_to(path).as_posix(): one.read_bytes() for one in path.rglob("*") if one.is_file()}
+    data = path.read_bytes()
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            files = {info.filename: archive.read(info) for info in archive.infolist()}
+        if pack(files) != data:
+            reasons.append("changed: the zip is not byte for byte what usher wrote")
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, UnicodeDecodeError, zlib.error) as error:
+        raise ValueError(f"{path} is no whole zip: {error}") from error
+    return files
+
+
+def check_evidence(files: dict[str, bytes], key_text: str, exported: dict[str, bytes]) -> Checker:
+    """Check evidence: every file against the signed manifest, the ledger, and each signature on each plan."""
+    parts = {name: files.get(f"ledger/{name}.jsonl", b"") for name in ("ledger", "heads")}
+    checker = check(parts["ledger"], parts["heads"], key_text, exported)
+    if not parts["ledger"] or not parts["heads"]:
+        checker.reasons.append("missing: the ledger or its heads are not in it")
+    try:
+        manifest = parse(files.get(MANIFEST, b""), "about files key_id made_at schema signature workspace")
+        if manifest["schema"] != "usher.evidence/1" or not signed_by(checker.keys, manifest):
+            checker.reasons.append("bad_signature: the manifest is not signed by a trusted key")
+        listed = manifest["files"]
+        for name in sorted({*files, *listed} - {MANIFEST}):
+            if name not in files or name not in listed:
+                checker.reasons.append(f"{'missing' if name in listed else 'added'}: {name}")
+            elif hashlib.sha256(files[name]).hexdigest() != listed[name]:
+                checker.reasons.append(f"changed: {name} is not what the manifest says")
+    except (ValueError, TypeError, KeyError) as error:
+        checker.reasons.append(f"malformed: {MANIFEST}: {error}")
+    check_signatures(files, checker)
+    return checker
+
+
+def check_signatures(files: dict[str, bytes], checker: Checker) -> None:
+    """Check each approval and each refusal in the ledger: whose key, over which plan of this evidence."""
+    plans = {f"sha256:{hashlib.sha256(data).hexdigest()}" for name, data in files.items() if name.startswith("plans/")}
+    keys: dict[str, str] = {}
+    for entry in checker.shown:
+        leaf, detail = entry["leaf"], entry["detail"]
+        try:
+            if leaf["event"] == "operator:operator:add":
+                keys[leaf["ids"][0]] = detail["public_key"]
+            elif context := SIGNED.get(leaf["event"]):
+                key = public_key(keys[leaf["ids"][1]])
+                if detail["digest"] not in plans:
+                    raise ValueError(f"no plan in plans/ has the digest {detail['digest']}")
+                if not signature_holds(key, context, detail["digest"], detail["signature"]):
+                    raise ValueError("the signature is not this operator's")
+                checker.signatures += 1
+        except (ValueError, TypeError, KeyError, IndexError) as error:
+            checker.reasons.append(f"bad_approval: leaf {entry['index']}: {error!s}")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the check and print the verdict; returns the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--export", type=Path, required=True, help="folder with ledger.jsonl, or the file itself")
-    parser.add_argument("--key", type=Path, required=True, help="file with the public keys, one a line")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--export", type=Path, help="folder with ledger.jsonl, or the file itself")
+    what.add_argument("--evidence", type=Path, help="evidence zip, or the folder that it was unpacked into")
+    parser.add_argument("--key", type=Path, help="file with the public keys, one a line")
     parser.add_argument("--head", type=Path, action="append", default=[], help="a signed head that was kept elsewhere")
     given = parser.parse_args(arguments)
-    file = given.export / "ledger.jsonl" if given.export.is_dir() else given.export
-    beside = file.with_name("heads.jsonl")
+    if given.export and not given.key:
+        parser.error("--export needs --key")
     try:
-        exported = {str(path): path.read_bytes() for path in given.head}
-        heads = beside.read_bytes() if beside.exists() else b""
-        result = check(file.read_bytes(), heads, given.key.read_text("utf-8"), exported)
+        result = _check_given(given)
     except (OSError, ValueError) as error:
         sys.stdout.write(f"CANNOT CHECK: {error}\n")
         return 1
-    counts = f"{result.leaves} leaves, {len(result.heads)} signed heads, {result.erased} details erased"
+    missing = "withheld or erased" if given.evidence else "erased"
+    counts = f"{result.leaves} leaves, {len(result.heads)} signed heads, {result.erased} details {missing}"
+    if given.evidence:
+        counts += f", {result.signatures} signatures on plans, key {' '.join(result.keys)}"
     anchor = max((size for size, _, _, kept_elsewhere in result.heads if kept_elsewhere), default=0)
     known = f"nothing before leaf {anchor} was changed" if anchor else "no head from elsewhere was given"
     sys.stdout.write(f"CHANGED: {counts}\n" if result.reasons else f"WHOLE: {counts}; {known}\n")
     sys.stdout.writelines(f"  {reason}\n" for reason in result.reasons)
     return 1 if result.reasons else 0
+
+
+def _check_given(given: argparse.Namespace) -> Checker:
+    exported = {str(path): path.read_bytes() for path in given.head}
+    key = given.key.read_text("utf-8") if given.key else None
+    if given.evidence:
+        reasons: list[str] = []
+        files = read_evidence(given.evidence, reasons)
+        result = check_evidence(files, key or files.get("public-key.txt", b"").decode(), exported)
+        result.reasons[:0] = reasons
+        return result
+    file = given.export / "ledger.jsonl" if given.export.is_dir() else given.export
+    beside = file.with_name("heads.jsonl")
+    return check(file.read_bytes(), beside.read_bytes() if beside.exists() else b"", key or "", exported)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from usher.entry.cli import (
     connection_changes,
     delegations,
     demo,
+    evidence,
     findings,
     ledger,
     links,
@@ -205,6 +206,15 @@ app.command(
 )(backups.restore)
 app.add_typer(ledger.app, name="ledger", short_help="The signed record: check it, hand it over.")
 app.add_typer(reports.app, name="report", short_help="Who left, who came: lists for auditors.")
+app.command(
+    short_help="One zip for an auditor, with a verifier.",
+    epilog=examples(
+        "usher evidence ann@acme.test",
+        "usher evidence 3 --out run-3.zip",
+        "usher evidence --from 2026-01-01 --to 2026-03-31",
+        json="evidence-written/1",
+    ),
+)(evidence.evidence)
 app.command(
     short_help="Read on schedule and carry out what is due.",
     epilog=examples("usher worker", "usher -w acme worker"),

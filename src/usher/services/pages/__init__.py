@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ def _environment() -> Environment:
     )
     made.filters["instant"] = lambda text: "" if not text else text[:19].replace("T", " ") + " UTC"
     made.filters["plain"] = _plain
+    made.filters["document"] = lambda value: json.dumps(value, ensure_ascii=False, indent=2, default=str)
     return made
 
 
@@ -36,4 +38,6 @@ def _plain(value: Any) -> str:
         return ", ".join(f"{name}: {_plain(part)}" for name, part in value.items())
     if isinstance(value, list):
         return ", ".join(map(_plain, value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return "–" if value is None or value == "" else str(value)

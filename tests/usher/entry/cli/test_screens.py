@@ -96,6 +96,25 @@ def test_every_field_of_every_json_document_is_in_the_reference(busy: Shell) -> 
             assert f"`{field}`" in section, f"{document['schema']}: {field} is not in docs/reference/json.md"
 
 
+def test_what_evidence_and_reports_write_is_said_and_a_file_is_never_replaced(busy: Shell) -> None:
+    page = (ROOT / "docs" / "reference" / "json.md").read_text(encoding="utf-8")
+    file = busy.home / "ann.zip"
+    made = busy.usher("evidence", "ann@acme.test", "--out", file, "--json").json()
+    section = page.partition(f"## {made['schema']}\n")[2].partition("\n## ")[0]
+    assert all(f"`{field}`" in section for field in fields(made))
+    assert file.stat().st_size > 0
+    again = busy.usher("evidence", "ann@acme.test", "--out", file)
+    assert again.code == 2
+    assert "there already" in again.err
+    assert "ann.zip" in busy.usher("evidence", "1", "--out", busy.home / "run-ann.zip").out
+    for words in (("evidence",), ("evidence", "ann@acme.test", "--from", "2026-01-01"), ("evidence", "--from", "x")):
+        assert busy.usher(*words).code == 2
+    assert busy.usher("evidence", "9").code == 3
+    written = busy.usher("report", "leavers", "--from", "2026-01-01", "--to", "2126-01-01", "--out", busy.home / "out")
+    assert "leavers.csv" in written.out
+    assert sorted(one.name for one in (busy.home / "out").iterdir()) == ["leavers.csv", "leavers.html", "leavers.json"]
+
+
 def fields(document: dict[str, Any]) -> list[str]:
     """Every field of a document, two levels deep; `[]` marks lists. What an app or a policy names is left out."""
     found = []
