@@ -33,6 +33,7 @@ SECTIONS = (
     ("A connection", "usher.domain.connection", "ConnectionConfig"),
     ("Observe", "usher.domain.connection", "ObserveSettings"),
     ("SCIM options", "usher.connectors.scim.options", "ScimOptions"),
+    ("LDAP options", "usher.connectors.ldap.options", "LdapOptions"),
     ("CSV options", "usher.connectors.csv_folder", "CsvOptions"),
     ("Policies", "usher.domain.policyfiles", "PolicyFile"),
     ("Role", "usher.domain.policyfiles", "Role"),

@@ -255,6 +255,12 @@ def _scim(config: ConnectionConfig, profile: AppProfile) -> Connector:
     return ScimConnector(config, profile)
 
 
+def _ldap(config: ConnectionConfig, profile: AppProfile) -> Connector:
+    from usher.connectors.ldap import LdapConnector
+
+    return LdapConnector(config, profile)
+
+
 def _csv(config: ConnectionConfig, profile: AppProfile) -> Connector:
     from usher.connectors.csv_folder import CsvConnector
 
@@ -273,7 +279,7 @@ def _browser(config: ConnectionConfig, profile: AppProfile) -> Connector:
     return BrowserConnector(config, profile)
 
 
-FACTORIES: dict[str, Factory] = {"scim": _scim, "csv": _csv, "person": _person, "browser": _browser}
+FACTORIES: dict[str, Factory] = {"scim": _scim, "ldap": _ldap, "csv": _csv, "person": _person, "browser": _browser}
 
 
 def _located(configuration: Configuration, factory: Factory) -> Factory:

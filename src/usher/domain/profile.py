@@ -39,7 +39,7 @@ class AppProfile(Strict):
 
     app: str = Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")
     title: str
-    speaks: Literal["scim", "csv", "browser", "person"]
+    speaks: Literal["scim", "ldap", "csv", "browser", "person"]
     grade: Grade = "guide only"
     """How far it was verified: run against the real software, on a twin, from documents, or only a guide."""
     key: Literal["immutable", "mutable"] = "immutable"

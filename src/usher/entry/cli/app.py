@@ -225,7 +225,9 @@ app.command(
 )(workers.serve)
 app.command(
     short_help="The whole of it at a made-up company.",
-    epilog=examples("usher demo", "usher demo --yes", "usher demo --folder /tmp/acme --keep"),
+    epilog=examples(
+        "usher demo", "usher demo --yes", "usher demo --yes --directory ldap", "usher demo --folder /tmp/acme --keep"
+    ),
 )(demo.demo)
 
 

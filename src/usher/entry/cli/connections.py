@@ -47,16 +47,16 @@ RESERVED = ("add", "list", "check", "secret", "remove")
 def add(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(help="Short name used in commands, plans and the ledger.")],
-    speaks: Annotated[Literal["scim", "csv", "browser", "person"], typer.Option(help="How usher reaches it.")],
+    speaks: Annotated[Literal["scim", "ldap", "csv", "browser", "person"], typer.Option(help="How usher reaches it.")],
     owner: Annotated[str, typer.Option(help="The operator who signs for this app.")],
     app: Annotated[
-        str | None, typer.Option(help="Its name among the apps (usher app list); scim and csv go without.")
+        str | None, typer.Option(help="Its name among the apps (usher app list); scim, ldap and csv go without.")
     ] = None,
     part: Annotated[
         Literal["hr", "idp", "crm", "app"],
         typer.Option(help="Its part in the company; leavers are off in the idp first."),
     ] = "app",
-    url: Annotated[str | None, typer.Option(help="Base address (scim, browser).")] = None,
+    url: Annotated[str | None, typer.Option(help="Base address (scim, ldap, browser).")] = None,
     path: Annotated[Path | None, typer.Option(help="File or folder of CSV exports (csv, person).")] = None,
     secret: Annotated[
         list[str] | None,

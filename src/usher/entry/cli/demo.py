@@ -8,7 +8,7 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -33,6 +33,9 @@ def demo(
     folder: Annotated[Path, typer.Option(help="Where the demo keeps its files.")] = Path("var") / "demo",
     example: Annotated[Path, typer.Option(help="The company: a folder with stack.yaml and workspace/.")] = EXAMPLE,
     seconds: Annotated[float, typer.Option(help="Give up when the runs take longer than this.")] = SECONDS,
+    directory: Annotated[
+        Literal["scim", "ldap"], typer.Option(help="The directory: a SCIM server, or OpenLDAP where slapd is there.")
+    ] = "scim",
     keep: Annotated[bool, typer.Option("--keep", help="Leave the systems running until Enter is pressed.")] = False,
 ) -> None:
     """Play the guide's leaver and joiner at Acme (60 people): observe, find, plan, approve, run, prove, record.
@@ -49,20 +52,25 @@ def demo(
     context: Context = ctx.obj
     console = Console(stderr=False)
     started = time.monotonic()
-    if not (example / "stack.yaml").is_file():
-        raise Refusal(f"{example}/stack.yaml is not there: run the demo from a checkout, or name it with --example")
+    parts = [example] if directory == "scim" else [example, example / directory]
+    stack_file = parts[-1] / "stack.yaml"
+    if not stack_file.is_file():
+        raise Refusal(f"{stack_file} is not there: run the demo from a checkout, or name it with --example")
+    if directory == "ldap" and not (shutil.which("slapd") or shutil.which("slapd", path="/usr/sbin")):
+        raise Refusal("slapd is not on this machine; get it by: sudo apt-get install slapd ldap-utils")
     folder = folder.resolve()
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
     os.environ["USHER_KEYS_DIR"] = str(folder / "keys")
-    with Stack.load(example / "stack.yaml") as stack:
+    with Stack.load(stack_file) as stack:
         console.rule("[bold]Acme starts its systems")
         for process in stack.processes:
             console.print(f"  {process.name:<12} {process.about}")
         stack.start(folder, datetime.now(UTC).date())
         home = folder / "workspace"
-        fill_workspace(example / "workspace", home, stack.workspace_values())
+        for part in parts:
+            fill_workspace(part / "workspace", home, stack.workspace_values())
         context.opener.init(home, "acme", "UTC")
         workspace = context.opener.open(home)
         try:
