@@ -143,4 +143,4 @@ def company(tmp_path: Path, start_twin: Any) -> Iterator[Company]:
     yield made
     for connections in made.opened:
         connections.close()
-    workspace.close()
+    made.workspace.close()

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from usher.domain.located import Expected
+from usher.domain.residual import Kind, ResidualFact
 
 _SECRET_PLACE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+|kept")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -73,6 +74,8 @@ class ConnectionConfig(Strict):
     """User names or ids that can never be a step: last admin, break-glass, the connector's own account."""
     ignore: tuple[str, ...] = ()
     """User names of built-in system accounts: listed, never linked, never a finding."""
+    residual: dict[Kind, ResidualFact] = Field(default_factory=dict)
+    """What outlives an account that is closed here, beside what the app's guide says: kind -> when it ends."""
     options: dict[str, Any] = Field(default_factory=dict)
     """What the connector itself takes (column names of a CSV, groups to manage, admin path, ...)."""
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from usher.domain.connection import Strict
+from usher.domain.residual import Kind, ResidualFact
 
 Grade = Literal["live", "twin", "documented", "guide only"]
 
@@ -47,5 +48,7 @@ class AppProfile(Strict):
     guide: dict[Literal["create", "update", "deactivate", "reactivate", "delete", "grant", "revoke"], GuideVerb] = (
         Field(default_factory=dict)
     )
+    residual: dict[Kind, ResidualFact] = Field(default_factory=dict)
+    """What outlives an account that is closed in this app: kind -> when it ends, and who says so."""
     recipe: dict[str, Any] | None = None
     """The browser recipe, checked by the browser runner's own schema."""

@@ -14,6 +14,7 @@ from typing import Any
 
 from usher.domain.clock import to_text
 from usher.domain.plan import Plan, PlanKind
+from usher.services import residual
 from usher.services.joiners import joiners
 from usher.services.leavers import leavers
 from usher.services.plan import find_person
@@ -272,6 +273,7 @@ class _Gathering:
                 | {"situation": one["situation"], "link": load(one["evidence"])}
                 for one in accounts
             ],
+            "residuals": residual.of_person(self.workspace, self.unit, id, hidden),
             "findings": _pick(findings, "id", "rule", "severity", "subject", "opened_at", "closed_at", "closed_why"),
         }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from usher.domain.person import Person
@@ -37,18 +38,16 @@ def people(workspace: Workspace, text: str | None = None) -> list[Document]:
 
 
 def _person(workspace: Workspace, person: Person, accounts: int, findings: int) -> Document:
-    attributes = person.attributes
-    return {
-        "id": person.id,
-        "name": person.label,
-        "standing": person.standing(workspace.clock.now()).value,
-        "employee_number": attributes.get("employee_number"),
-        "email": attributes.get("email"),
-        "department": attributes.get("department"),
-        "title": attributes.get("title"),
-        "accounts": accounts,
-        "findings": findings,
-    }
+    standing = person.standing(workspace.clock.now()).value
+    return person_line(person.id, person.label, standing, person.attributes, accounts, findings)
+
+
+def person_line(
+    id: str, name: str, standing: str, attributes: Mapping[str, str], accounts: int, findings: int
+) -> Document:
+    """One person as lists of people show him, with how many accounts and open findings he has."""
+    about = {field: attributes.get(field) for field in ("employee_number", "email", "department", "title")}
+    return {"id": id, "name": name, "standing": standing, **about, "accounts": accounts, "findings": findings}
 
 
 def findings(workspace: Workspace, rule: str | None = None, person: str | None = None) -> list[Document]:

@@ -8,7 +8,7 @@ from usher.domain.account import Account
 from usher.domain.expect import differences, seen
 from usher.domain.plan import PlannedStep, Verb
 from usher.domain.step import DueKind, StepState
-from usher.services import park, run, undo
+from usher.services import park, residual, run, undo
 from usher.services.act import back_off
 from usher.services.look import Sight, disagreement, is_ours, look, sight_in
 from usher.services.task import reopen_task
@@ -142,6 +142,7 @@ def _verified(workspace: Workspace, unit: Unit, row: Row, planned: PlannedStep, 
     unit.dues.drop(row["id"], DueKind.ACT, DueKind.SETTLE, DueKind.VERIFY, DueKind.WATCH)
     _observe(unit, planned, sight.account)
     undo.taken_back(unit, row)
+    residual.seen_closed(workspace, unit, row, planned)
     for number, seconds in enumerate(workspace.watch_seconds, 1):
         detail = {"last": number == len(workspace.watch_seconds), "tries": 0}
         unit.dues.put(DueKind.WATCH, row["id"], row["connection"], unit.dues.later(seconds), detail)

@@ -8,6 +8,7 @@ from typing import Any
 from usher.domain.person import Standing
 from usher.domain.policy import explain
 from usher.services.plan import assigned, find_person
+from usher.services.residual import of_person
 from usher.services.secrecy import hidden_finding, hidden_plans
 from usher.services.workspace import Workspace
 from usher.store.repository import Row, load
@@ -25,6 +26,7 @@ class Why:
     assignments: list[dict[str, Any]]
     rules: list[dict[str, Any]]
     signals: list[dict[str, Any]]
+    residuals: list[dict[str, Any]]
     findings: list[dict[str, Any]]
     plans: list[dict[str, Any]]
 
@@ -71,6 +73,9 @@ def why(workspace: Workspace, text: str, app: str | None = None) -> Why:
                 _plain(row, "kind", "source", "true_at", "said_at", "seen_at")
                 | {"plan_id": None if row["plan_id"] in hidden else row["plan_id"]}
                 for row in unit.findings.signals(person_id=person.id)
+            ],
+            residuals=[
+                one for one in of_person(workspace, unit, person.id, hidden) if app in (None, one["connection"])
             ],
             findings=[
                 _plain(row, "id", "rule", "severity", "subject", "fix", "opened_at")

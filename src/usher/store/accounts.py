@@ -10,9 +10,12 @@ from sqlalchemy import func, or_, select, update
 from usher.domain.account import Account, AccountKind, AccountState
 from usher.domain.canonical import digest
 from usher.domain.clock import from_text, to_text
+from usher.store.pasts import ACCOUNT, Pasts
 from usher.store.repository import Repository, Row, dump, load
 from usher.store.tables import account, account_grant, link, snapshot
 
+KEPT = ("user_name", "state", "kind", "document")
+"""What is kept of an account when it changes."""
 AS_LINKED = "as linked"
 """Kind of the evidence that holds an account's second attributes as they were when its link was made."""
 
@@ -52,6 +55,8 @@ class Accounts(Repository):
             return self._add(connection_name, seen, document, made), True
         if known["digest"] == made:
             return str(known["id"]), False
+        before = {name: known[name] for name in KEPT}
+        Pasts(self.connection, self.workspace, self.clock, self.ids).keep(ACCOUNT, known["id"], before)
         self.set(account, known["id"], **_columns(seen, document, made), last_seen=self.now())
         self._grants(known["id"], seen.entitlements)
         return str(known["id"]), True

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from sqlalchemy import or_, select, update
 
 from usher.domain.folding import fold
+from usher.store.pasts import EMPLOYMENT, Pasts
 from usher.store.repository import Repository, Row, dump
 from usher.store.tables import employment, person, person_key
 
@@ -105,9 +106,11 @@ class People(Repository):
 
     def add_employment(self, person_id: str, source: str, source_key: str, status: str, row: Mapping[str, str]) -> Row:
         """Keep an employment as its source says it."""
+        id = self.ids.new("emp")
+        self._pasts().keep(EMPLOYMENT, id, None)
         return self.add(
             employment,
-            id=self.ids.new("emp"),
+            id=id,
             person_id=person_id,
             source=source,
             source_key=source_key,
@@ -121,8 +124,14 @@ class People(Repository):
     def set_employment(self, known: Row, status: str, row: Mapping[str, str]) -> None:
         """Set what the source says now; `status_since` stays the time at which this status was first seen."""
         since = known["status_since"] if known["status"] == status else self.now()
+        before = {name: known[name] for name in ("status", "row", "absent_since", "source_key")}
+        if (status, dump(row), None) != (known["status"], known["row"], known["absent_since"]):
+            self._pasts().keep(EMPLOYMENT, known["id"], before)
         values = {"status": status, "status_since": since, "row": dump(row)}
         self.set(employment, known["id"], **values, seen_at=self.now(), absent_since=None)
+
+    def _pasts(self) -> Pasts:
+        return Pasts(self.connection, self.workspace, self.clock, self.ids)
 
     def set_aside(self, known: Row) -> None:
         """The source's row speaks of somebody else now: what it said before is kept under a name of its own."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from usher.store.repository import Repository, Row
 from usher.store.spine_tables import residual
@@ -37,6 +37,10 @@ class Residuals(Repository):
             self.add(residual, id=self.ids.new("rsd"), account_id=account_id, kind=kind, **values)
         else:
             self.set(residual, known["id"], **values)
+
+    def drop(self, account_id: str) -> None:
+        """The account is open again: nothing outlives it."""
+        self.connection.execute(delete(residual).where(residual.c.account_id == account_id))
 
     def of_account(self, account_id: str) -> list[Row]:
         """Every kind that is known of an account."""

@@ -22,6 +22,18 @@ release = Table(
 )
 """One row of a plan that the guard held and an operator released, signed over the plan's digest and the row."""
 
+past = Table(
+    "past",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("what", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("document", Text),
+    Column("until", String, nullable=False),
+    Index("ix_past_what_until", "what", "until"),
+)
+"""What an account or an employment was until an instant (null: it was not there yet)."""
+
 override = Table(
     "override",
     metadata,

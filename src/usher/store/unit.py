@@ -17,6 +17,7 @@ from usher.store.leases import Leases
 from usher.store.ledgers import Ledgers
 from usher.store.notices import Notices
 from usher.store.operators import Operators
+from usher.store.pasts import Pasts
 from usher.store.people import People
 from usher.store.plans import Plans
 from usher.store.repository import Repository
@@ -39,6 +40,7 @@ class Unit:
     leases: Leases = field(init=False)
     ledger: Ledgers = field(init=False)
     operators: Operators = field(init=False)
+    pasts: Pasts = field(init=False)
     people: People = field(init=False)
     plans: Plans = field(init=False)
     runs: Runs = field(init=False)
@@ -55,6 +57,7 @@ class Unit:
         self.leases = Leases(*shared)
         self.ledger = Ledgers(*shared)
         self.operators = Operators(*shared)
+        self.pasts = Pasts(*shared)
         self.people = People(*shared)
         self.plans = Plans(*shared)
         self.runs = Runs(*shared)

@@ -118,7 +118,7 @@ app.command(
 )(observing.observe)
 app.command(
     short_help="Who there is, with accounts and findings.",
-    epilog=examples("usher people", "usher people archer", json="people/1"),
+    epilog=examples("usher people", "usher people archer", "usher people --as-of 2026-03-31", json="people/1"),
 )(people.people)
 app.command(
     short_help="Ghosts, orphans, drift, and whatever else is wrong.",
@@ -128,7 +128,12 @@ app.command(
 )(findings.findings)
 app.command(
     short_help="Everything about one person, with the evidence.",
-    epilog=examples("usher why ann@acme.test", "usher why ann@acme.test wiki", json="why/1"),
+    epilog=examples(
+        "usher why ann@acme.test",
+        "usher why ann@acme.test wiki",
+        "usher why ann@acme.test wiki --as-of '2026-03-09 12:00'",
+        json="why/1",
+    ),
 )(people.why)
 app.command(
     short_help="Say whose account it is.",

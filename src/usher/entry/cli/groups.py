@@ -33,6 +33,7 @@ SECTIONS = {
         "seal",
         "unseal",
         "ledger",
+        "evidence",
         "report",
         "notices",
         "backup",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from usher.entry.cli.exits import BadInput
 from usher.entry.cli.options import As, Key, as_reader, context_of
 from usher.entry.cli.out import emit, heading, instant, lines, table, worded
 
@@ -13,6 +14,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from usher.services.why import Why
+    from usher.services.workspace import Workspace
+
+AsOf = Annotated[
+    str | None,
+    typer.Option("--as-of", metavar="MOMENT", help="A day (its end) or a time that is past, such as 2026-03-31."),
+]
 
 
 def people(
@@ -20,17 +27,23 @@ def people(
     search: Annotated[
         str | None, typer.Argument(help="Id, employee number, address, or part of a name; none: everybody.")
     ] = None,
+    as_of: AsOf = None,
     as_: As = None,
     key: Key = None,
 ) -> None:
-    """List people with their standing, accounts and findings."""
+    """List people with their standing, accounts and findings, now or as they were seen on a day that is past."""
+    from usher.services.asof import people_as_of
     from usher.services.show import people as listed
 
     context = context_of(ctx)
     with context.opened() as workspace:
-        found = listed(as_reader(workspace, as_, key), search)
+        reader = as_reader(workspace, as_, key)
+        at = instant_of(workspace, as_of)
+        found = listed(reader, search) if at is None else people_as_of(reader, at, search)
 
     def paint(screen: Console) -> None:
+        if at is not None:
+            screen.print(f"As usher had seen it by {instant(at)}:")
         if not found:
             screen.print(f"Nobody is found by {search!r}." if search else "Nobody is known yet: usher observe")
             return
@@ -42,19 +55,34 @@ def people(
         headings = ("person", "standing", "number", "address", "title", "accounts", "findings")
         screen.print(table(screen, headings, rows, wide=("title",)))
 
-    emit(context, "people/1", {"people": found}, paint)
+    emit(context, "people/1", {"people": found} | ({"as_of": at} if at else {}), paint)
+
+
+def instant_of(workspace: Workspace, text: str | None) -> str | None:
+    """The past instant of `--as-of` as it is stored; BadInput where it is none."""
+    from usher.domain.moments import BadMoment
+    from usher.services.asof import moment_of, text_of
+
+    if text is None:
+        return None
+    try:
+        return text_of(moment_of(workspace, text))
+    except BadMoment as error:
+        raise BadInput(f"--as-of: {error}") from error
 
 
 def why(
     ctx: typer.Context,
     person: Annotated[str, typer.Argument(help="Id, employee number, address, or part of a name.")],
     app: Annotated[str | None, typer.Argument(help="Only what concerns this connection.")] = None,
+    as_of: AsOf = None,
     as_: As = None,
     key: Key = None,
 ) -> None:
     """Tell one person's story: accounts and why they are linked, what policy gives and why, findings, plans, steps."""
     from dataclasses import asdict
 
+    from usher.services.asof import why_as_of
     from usher.services.why import why as told
     from usher.services.workspace import Refusal
 
@@ -63,12 +91,19 @@ def why(
         if app is not None and app not in workspace.connections.names():
             known = ", ".join(workspace.connections.names()) or "none yet"
             raise Refusal(f"there is no connection {app!r}; known: {known}")
-        story = told(as_reader(workspace, as_, key), person, app)
-    emit(context, "why/1", asdict(story), lambda screen: _paint(screen, story))
+        reader = as_reader(workspace, as_, key)
+        at = instant_of(workspace, as_of)
+        story = told(reader, person, app) if at is None else why_as_of(reader, at, person, app)
+    document = asdict(story) | ({"as_of": at} if at else {})
+    emit(context, "why/1", document, lambda screen: _paint(screen, story, at))
 
 
-def _paint(screen: Console, story: Why) -> None:
+def _paint(screen: Console, story: Why, at: str | None) -> None:
     person = story.person
+    if at is not None:
+        screen.print(
+            f"As usher had seen it by {instant(at)}; what policy gives is judged by today's files, and left out."
+        )
     lines(
         screen,
         [("person", person["name"]), ("id", person["id"]), ("standing", worded(person["standing"])),
@@ -97,6 +132,11 @@ def _paint(screen: Console, story: Why) -> None:
             [(one["kind"], one["source"], instant(one["true_at"]), instant(one["seen_at"])) for one in story.signals],
         ),
         (
+            "Residual access",
+            ("connection", "what", "state", "because"),
+            [(one["connection"], one["kind"], _until(one), one["basis"]) for one in story.residuals],
+        ),
+        (
             "Findings",
             ("finding", "severity", "what", "do this"),
             [(one["rule"], worded(one["severity"]), one["subject"], one["fix"]) for one in story.findings],
@@ -118,6 +158,12 @@ def _account(one: dict[str, Any]) -> tuple[object, ...]:
     state = worded(one["state"])
     because = _because(one["evidence"])
     return one["connection"], one["user_name"], state, one["situation"], holds, because, instant(one["last_seen"])
+
+
+def _until(one: dict[str, Any]) -> str:
+    if one["state"] != "open until":
+        return str(one["state"])
+    return f"open until {instant(one['until'])}" if one["until"] else "open until somebody ends it"
 
 
 def _steps(plan: dict[str, Any]) -> list[tuple[object, ...]]:

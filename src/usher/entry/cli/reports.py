@@ -12,6 +12,7 @@ from usher.entry.cli.exits import BadInput
 from usher.entry.cli.groups import UsherGroup, examples
 from usher.entry.cli.options import As, Key, as_reader, context_of
 from usher.entry.cli.out import counted, emit, instant, table, worded
+from usher.entry.cli.people import AsOf, instant_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,6 +117,43 @@ def joiners(
     _report(ctx, make, paint, out, as_, key)
 
 
+@app.command(
+    epilog=examples(
+        "usher report accounts wiki",
+        "usher report accounts wiki --as-of 2026-03-31 --out evidence/q1",
+        json="report-accounts/1",
+    )
+)
+def accounts(
+    ctx: typer.Context,
+    app: Annotated[str, typer.Argument(metavar="APP", help="The connection whose accounts are listed.")],
+    as_of: AsOf = None,
+    out: Out = None,
+    as_: As = None,
+    key: Key = None,
+) -> None:
+    """List every account of an app with whose it is and what it holds, now or as it was seen on a day that is past."""
+    from usher.services.asof import COLUMNS, accounts_as_of
+    from usher.services.report import make_report
+
+    def make(workspace: Workspace) -> Report:
+        at = instant_of(workspace, as_of) or workspace.now()
+        rows = accounts_as_of(workspace, app, at)
+        return make_report(workspace, "accounts", f"Accounts of {app}", {"app": app, "as_of": at}, COLUMNS, rows)
+
+    def paint(screen: Console, report: Report) -> None:
+        screen.print(f"{app} as usher had seen it by {instant(report.parameters['as_of'])}:")
+        rows = [
+            (one["login"], one["person"] or ("nobody" if not one["person_id"] else one["person_id"]),
+             worded(one["status"]), one["roles"], one["modules"], one["groups"], instant(one["last_login"]))
+            for one in report.rows
+        ]  # fmt: skip
+        headings = ("login", "person", "status", "roles", "modules", "groups", "last login")
+        screen.print(table(screen, headings, rows, wide=("groups", "last login")))
+
+    _report(ctx, make, paint, out, as_, key)
+
+
 def period(workspace: Workspace, first: str, last: str) -> tuple[datetime, datetime]:
     """From the beginning of a day to the end of another, as the company's clocks have them; BadInput otherwise."""
     from datetime import date, timedelta
@@ -152,7 +190,7 @@ def _report(
         if report.rows:
             paint(screen, report)
             screen.print()
-        people = len({one["person_id"] for one in report.rows})
+        people = len({one["person_id"] for one in report.rows if one["person_id"]})
         screen.print(f"{counted(people, 'person').replace('persons', 'people')}, {counted(len(report.rows), 'row')}.")
         screen.print(
             f"{report.rows_digest}, ledger of {counted(report.ledger_size, 'leaf').replace('leafs', 'leaves')}"

@@ -30,6 +30,7 @@ LISTS = [
     ("ledger", "verify"),
     ("report", "leavers", "--from", "2026-01-01", "--to", "2126-01-01"),
     ("report", "joiners", "--from", "2026-01-01", "--to", "2126-01-01"),
+    ("report", "accounts", "expenses"),
 ]
 EVERYBODY = """roles:
   - name: all

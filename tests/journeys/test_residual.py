@@ -1,0 +1,80 @@
+"""Residual access: noted when an account is seen to be closed, shown with its basis, gone when it is open again."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from typing import Any
+
+import pytest
+from tests.helpers.workspaces import make_workspace
+from tests.journeys.conftest import Company, policies, scim
+from tests.journeys.test_reports import LEFT, off
+
+from usher.engine.inline import begin
+from usher.services.approve import approve
+from usher.services.evidence import of_person
+from usher.services.pack import write_evidence
+from usher.services.run import start
+from usher.services.undo import make_undo
+from usher.services.why import why
+
+WIKI = {
+    "sessions": {"ends": "later", "minutes": 480, "source": "Settings > Security"},
+    "tokens": {"ends": "never", "source": "the vendor's page on tokens"},
+    "local password": {"ends": "at once", "source": "tried on the test tenant"},
+}
+
+
+@pytest.fixture
+def company_with_facts(company: Company) -> Company:
+    """The company, of whose wiki somebody has written down what outlives an account."""
+    configs = [company.workspace.connections.config(name) for name in ("hr", "directory")]
+    wiki = scim("wiki", company.wiki.url, residual=WIKI)
+    company.workspace.close()
+    secrets = {"directory": {"token": "chaos"}, "wiki": {"token": "chaos"}}
+    folder = company.workspace.folder
+    company.workspace = make_workspace(folder, [*configs, wiki], policies=policies(), secrets=secrets)
+    return company
+
+
+def states(company: Company, app: str) -> dict[str, Any]:
+    return {one["kind"]: one["state"] for one in why(company.workspace, "E1", app).residuals}
+
+
+def test_what_may_outlive_an_account_is_said_with_its_basis(company_with_facts: Company) -> None:
+    company = company_with_facts
+    company.hr(*LEFT)
+    assert why(company.workspace, "E1").residuals == []
+    off(company)
+    assert states(company, "wiki") == {
+        "sessions": "open until",
+        "tokens": "open until",
+        "local password": "closed",
+        "oauth grants": "unknown",
+        "shared secrets": "unknown",
+    }
+    assert set(states(company, "directory").values()) == {"unknown"}, "what nobody has said is not taken for closed"
+    told = {one["kind"]: one for one in why(company.workspace, "E1", "wiki").residuals}
+    assert told["sessions"]["until"] > told["sessions"]["seen_at"]
+    assert told["tokens"]["until"] is None
+    assert told["tokens"]["basis"] == "the vendor's page on tokens"
+    file = company.folder / "ann.zip"
+    write_evidence(company.workspace, of_person(company.workspace, "E1"), file)
+    with zipfile.ZipFile(file) as archive:
+        document = json.loads(archive.read("evidence.json"))
+        page = archive.read("index.html").decode()
+    assert len(document["people"][0]["residuals"]) == 10
+    assert "open until somebody ends it" in " ".join(page.split())
+
+
+def test_an_account_that_is_open_again_has_nothing_that_outlives_it(company_with_facts: Company) -> None:
+    company = company_with_facts
+    off(company, "ben@acme.test")
+    assert len(why(company.workspace, "E2").residuals) == 10
+    plan = make_undo(company.workspace, "1", company.olga, "the wrong Ben")
+    approve(company.workspace, str(plan.number), plan.digest, company.omar)
+    fence = begin(company.workspace)
+    start(company.workspace, str(plan.number))
+    company.carry_out(fence)
+    assert why(company.workspace, "E2").residuals == []
