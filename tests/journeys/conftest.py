@@ -143,4 +143,5 @@ def company(tmp_path: Path, start_twin: Any) -> Iterator[Company]:
     yield made
     for connections in made.opened:
         connections.close()
-    made.workspace.close()
+    for one in {id(one): one for one in (workspace, made.workspace)}.values():
+        one.close()
