@@ -13,9 +13,9 @@ case "${1:-}" in
     docs)
         "$PY" scripts/render_docs.py --check && "$PY" scripts/render_reference.py --check && exec "$PY" scripts/check_docs.py ;;
     faults)
-        shift; "$PY" -m tests.faults --long "$@"
+        shift; "$PY" -m tests.faults --long "$@" || exit 1
         [ $# -gt 0 ] || LONG=yes exec "$PY" -m pytest -q tests/journeys/test_restore.py tests/usher/connectors/browser/test_drift.py \
-            tests/acceptance/test_demo.py ;;
+            tests/usher/connectors/browser/test_conformance.py tests/acceptance/test_demo.py ;;
     *)
         die "usage: sh scripts/check.sh lint|types|contracts|docs|faults" ;;
 esac

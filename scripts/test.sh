@@ -18,11 +18,12 @@ paths_of() {
     esac
 }
 
-# Two processes share a suite's tests, three where tests wait much; the documents' blocks are shared out by their suite.
+# Two processes share a suite's tests, more where tests wait much; the documents' blocks are shared out by their suite.
 workers_of() {
     case "$1" in
         gate | docs) say 0 ;;
-        connectors | faults) say "${TEST_WORKERS:-3}" ;;
+        connectors) say "${TEST_WORKERS:-4}" ;;
+        faults) say "${TEST_WORKERS:-3}" ;;
         *) say "${TEST_WORKERS:-2}" ;;
     esac
 }

@@ -6,9 +6,17 @@ import os
 from collections.abc import Sequence
 from typing import TypeVar
 
+import pytest
+
 T = TypeVar("T")
 
 
 def long_or(short: Sequence[T], more: Sequence[T]) -> list[T]:
     """The cases that always run, and with LONG=yes the others too."""
     return [*short, *(more if os.environ.get("LONG") == "yes" else ())]
+
+
+def long_only() -> None:
+    """Skip the test that calls this unless the long form was asked for; its short form is another test."""
+    if os.environ.get("LONG") != "yes":
+        pytest.skip("long form: make faults, or LONG=yes")

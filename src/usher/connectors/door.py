@@ -7,14 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
-
-import httpx2
 
 from usher.connectors.budget import Budget
 from usher.connectors.contract import Permit
 from usher.connectors.errors import AccessLost, NotPermitted, OutcomeUnknown, Rejected, Transient, Unsupported
+
+if TYPE_CHECKING:
+    import httpx2
 
 MAX_BODY = 32 * 1024 * 1024
 RETRIED_STATUSES = frozenset({429})
@@ -137,6 +138,8 @@ class HttpDoor:
         redirects (302 and 303 after a write may mean that it was done: OutcomeUnknown), Unsupported on 501,
         NotPermitted where a write has no right to begin.
         """
+        import httpx2  # late: most commands call no app
+
         if write:
             self.door.admit_write(f"{method} {path}")
         if self.door.budget is not None:

@@ -6,9 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
-
-import httpx2
+from typing import TYPE_CHECKING, Any
 
 from usher.connectors.budget import Budget
 from usher.connectors.contract import Connector, Permit
@@ -16,6 +14,9 @@ from usher.connectors.door import Door, Leave, refuse_all
 from usher.connectors.heard import Heard
 from usher.domain.connection import ConnectionConfig
 from usher.domain.profile import AppProfile
+
+if TYPE_CHECKING:
+    import httpx2
 
 Factory = Callable[[ConnectionConfig, AppProfile], Connector]
 Secrets = Callable[[ConnectionConfig], Mapping[str, str]]
@@ -96,6 +97,8 @@ class OpenConnections:
             self._clients.clear()
 
     def _client(self, name: str) -> httpx2.Client:
+        import httpx2  # late: most commands call no app
+
         with self._lock:
             if name not in self._clients:
                 # No proxy and no .netrc of the environment: a secret goes only where the configuration says.

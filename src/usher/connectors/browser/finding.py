@@ -7,6 +7,7 @@ import time
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import Any
 
 from playwright.sync_api import Error as PlaywrightError
@@ -105,6 +106,7 @@ class Finder:
     def poll(self, look: Callable[[], Any], seconds: float | None = None) -> Any:
         """Look again and again until something true comes, and return the last look."""
         end = time.monotonic() + (self.patience if seconds is None else seconds)
+        pauses = chain((60, 60, 90, 135), repeat(200))
         while True:
             self.check_gate()
             self.dismiss()
@@ -117,7 +119,7 @@ class Finder:
                     raise
             if found or time.monotonic() > end:
                 return found
-            self.session.wait(60)
+            self.session.wait(next(pauses))
 
     def dismiss(self) -> None:
         """Close the dialogs that the recipe knows."""

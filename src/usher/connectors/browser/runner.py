@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from secrets import token_urlsafe
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urldefrag, urljoin
 
 from playwright.sync_api import Error as PlaywrightError
 
@@ -167,9 +167,11 @@ class Runner:
         actor.filled.clear()
         page = self.session.page
         try:
-            # A path that differs by its fragment alone would not be loaded again.
-            page.goto("about:blank")
-            answer = page.goto(urljoin(self.job.base_url.rstrip("/") + "/", path.lstrip("/")), wait_until="load")
+            address = urljoin(self.job.base_url.rstrip("/") + "/", path.lstrip("/"))
+            if urldefrag(address).fragment and urldefrag(address).url == urldefrag(page.url).url:
+                # An address that differs by its fragment alone would not be loaded again.
+                page.goto("about:blank")
+            answer = page.goto(address, wait_until="load")
         except PlaywrightError as error:
             actor.check_gate()
             raise Transient(f"{actor.line}: the console did not answer ({str(error).splitlines()[0]})") from error

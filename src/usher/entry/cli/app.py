@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.models import CommandInfo, TyperInfo
 
 from usher import __version__
 from usher.entry.cli import (
@@ -33,7 +36,7 @@ from usher.entry.cli import (
 )
 from usher.entry.cli.context import Context
 from usher.entry.cli.exits import MEANING
-from usher.entry.cli.groups import RootGroup, block, examples
+from usher.entry.cli.groups import RootGroup, block, examples, first_word
 from usher.entry.cli.options import KEY_VARIABLE, OPERATOR_VARIABLE, context_of
 
 EPILOG = "\n\n".join(
@@ -236,6 +239,15 @@ app.command(
 )(demo.demo)
 
 
+def named(one: CommandInfo | TyperInfo) -> str | None:
+    """The name under which a command or a group of commands is called."""
+    return one.name or (one.callback.__name__ if isinstance(one, CommandInfo) and one.callback else None)
+
+
 def run(context: Context) -> None:
     """Run the command line of this process and end it with the exit code."""
+    if (word := first_word(sys.argv[1:])) and "_USHER_COMPLETE" not in os.environ:
+        # Putting all commands together takes longer than reading a workspace.
+        app.registered_commands = [one for one in app.registered_commands if named(one) == word]
+        app.registered_groups = [one for one in app.registered_groups if named(one) == word]
     app(obj=context)

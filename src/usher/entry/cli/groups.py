@@ -50,6 +50,18 @@ def examples(*lines: str, json: str | None = None) -> str:
     return block("Examples:", *lines) + (f"\n\nWith --json it prints one document usher.{json}." if json else "")
 
 
+def first_word(args: Sequence[str]) -> str | None:
+    """The command that a line calls, past the options of all commands; None where it calls none that there is."""
+    rest = list(args)
+    while rest:
+        word = rest.pop(0)
+        if word in ("-w", "--workspace"):
+            rest = rest[1:]
+        elif word != JSON and not word.startswith("--workspace="):
+            return word if word in (name for names in SECTIONS.values() for name in names) else None
+    return None
+
+
 def block(title: str, *lines: str) -> str:
     """Lines under a title that help shows as they are, however narrow the screen is."""
     return "\n".join(("\b", title, *(f"  {line}" for line in lines)))

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 
 import pytest
+from tests.helpers.long import long_only
 from tests.usher.connectors.browser.conftest import ADMIN, FIRST_PAGE, PEOPLE, Console, address, connector_to, door_to
 
 from usher.connectors.browser.connector import BrowserConnector
@@ -15,6 +16,8 @@ from usher.domain.account import Account
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.suite("browser"), pytest.mark.timeout(600)]
 
+FIFTEEN_JOBS = {"test_granting_and_revoking_twice_is_fine", "test_without_the_right_to_write_nothing_changes"}
+"""What these show is shown by test_console and test_drift too, in fewer jobs."""
 FEW = 9  # one page: turning pages has tests of its own
 
 
@@ -63,3 +66,8 @@ class TestForecastly(ConnectorConformance):
     @pytest.fixture
     def some_entitlement(self) -> str:
         return "module:Core"
+
+    @pytest.fixture(autouse=True)
+    def _long(self, request: pytest.FixtureRequest) -> None:
+        if request.node.originalname in FIFTEEN_JOBS:
+            long_only()

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from usher.entry.cli.app import app
 from usher.entry.cli.context import Context
 from usher.entry.cli.exits import MEANING, ExitCode
+from usher.entry.cli.groups import first_word
 
 HEAVY = ("sqlalchemy", "alembic", "pydantic", "ruamel", "polars", "httpx2", "rich", "starlette", "uvicorn", "dbos")
 
@@ -78,3 +79,19 @@ def test_a_group_without_a_verb_shows_its_help_and_is_no_error() -> None:
     result = CliRunner().invoke(app, ["plan"], obj=Context(opener=None))  # type: ignore[arg-type]
     assert result.exit_code == 0
     assert "withdraw" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [
+        (["findings"], "findings"),
+        (["--json", "-w", "acme", "plan", "leave", "report"], "plan"),
+        (["--workspace=findings", "run", "1"], "run"),
+        (["-w", "run"], None),
+        (["fndings", "run"], None),
+        (["--help", "run"], None),
+        ([], None),
+    ],
+)
+def test_the_command_of_a_line_is_known_before_all_commands_are_put_together(line: list[str], word: str | None) -> None:
+    assert first_word(line) == word
