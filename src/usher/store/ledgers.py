@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete, func, select, update
@@ -118,6 +119,16 @@ class Ledgers(Repository):
         """The newest leaf of any of these events, with or without an index."""
         wanted = select(ledger_leaf).where(ledger_leaf.c.event.in_(events)).order_by(ledger_leaf.c.id.desc()).limit(1)
         return self.row(wanted)
+
+    def first_at(self) -> str | None:
+        """When the first event was written down."""
+        found: str | None = self.connection.execute(select(func.min(ledger_leaf.c.at))).scalar()
+        return found
+
+    def instants_of(self, events: Iterable[str]) -> list[datetime]:
+        """When any of these events happened, oldest first."""
+        wanted = select(ledger_leaf.c.at).where(ledger_leaf.c.event.in_(tuple(events))).order_by(ledger_leaf.c.id)
+        return [from_text(row["at"]) for row in self.rows(wanted)]
 
     def about(self, id: str, limit: int = 200) -> list[Row]:
         """Events that name an id, oldest first, with their details where they were not erased."""

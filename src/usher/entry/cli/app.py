@@ -30,6 +30,7 @@ from usher.entry.cli import (
     runs,
     seals,
     setting_up,
+    setup,
     tasks,
     undoing,
     workers,
@@ -105,6 +106,10 @@ app.command(
     short_help="Make a workspace with its keys.",
     epilog=examples("usher init acme --zone Europe/Berlin", json="init/1"),
 )(setting_up.init)
+app.command(
+    short_help="How far the set-up is, and what is next.",
+    epilog=examples("usher setup", "usher setup --json", json="setup/1"),
+)(setup.setup)
 app.add_typer(delegations.app, name="operator", short_help="The people who act, each with a key.")
 app.add_typer(connection_changes.app, name="connect", short_help="How usher reaches each app.")
 app.add_typer(apps.app, name="app", short_help="What usher knows of apps; any app by a person.")

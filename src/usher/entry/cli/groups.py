@@ -26,7 +26,7 @@ LATE = {
 }
 """Commands whose module takes time to load: name -> module, what the list of commands says of it, and examples."""
 SECTIONS = {
-    "Set up": ("init", "operator", "connect", "app", "policy", "demo"),
+    "Set up": ("init", "setup", "operator", "connect", "app", "policy", "demo"),
     "See": ("observe", "people", "findings", "why", "link", "unlink"),
     "Change": ("plan", "approve", "run", "runs", "task", "resolve", "undo"),
     "Stop, prove, keep running": (

@@ -51,6 +51,7 @@ def test_a_leaver_is_verified_by_commands_alone_and_the_ledger_verifies(tmp_path
     begun = shell.process("run", "1", "--json")
     assert begun.code == 1, begun.err
     assert begun.json()["run"]["waits_for"] == ["person"]
+    assert shell.usher("setup", "--json").json()["first_leaver_at"] is None, "a run that was begun proves nothing"
     assert begun.json()["run"]["tasks"][0]["steps"][0] == "Open Expenses as an administrator."
 
     too_soon = shell.process("task", "done", "1", *shell.as_("omar"))
@@ -63,6 +64,15 @@ def test_a_leaver_is_verified_by_commands_alone_and_the_ledger_verifies(tmp_path
     assert (run["state"], run["verified"], run["total"]) == ("verified", 1, 1)
     assert [receipt["kind"] for receipt in run["steps"][0]["receipts"]][-1] == "verify"
     assert shell.usher("findings", "--check").code == 0
+
+    setup = shell.usher("setup", "--json").json()
+    assert setup["stages"][-1] == {
+        "stage": "the first leaver, proven",
+        "state": "done",
+        "detail": "",
+        "next": "usher plan leave PERSON",
+    }
+    assert setup["minutes_to_first_leaver"] >= setup["minutes_to_first_report"] >= 0
 
     checked = shell.usher("ledger", "verify", "--json")
     assert checked.code == 0

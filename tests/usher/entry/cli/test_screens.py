@@ -12,6 +12,7 @@ from tests.helpers.needs import ROOT
 from tests.usher.entry.cli.conftest import EXPENSES, Shell
 
 LISTS = [
+    ("setup",),
     ("operator", "list"),
     ("connect", "list"),
     ("app", "list"),
