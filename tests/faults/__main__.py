@@ -28,6 +28,8 @@ def main() -> int:
         lag=options.lag,
         unique=not options.no_unique,
         weather=Weather(options.lost_reply, options.rate_limited, options.server_error, options.server_error_after),
+        timed_over=options.timed_over if options.timed_over is not None else plans * 1.5,
+        rivals=options.rivals,
         events=tuple(options.events.split(",")) if options.events else (),
     )
     folder = options.folder or Path(tempfile.mkdtemp(prefix="usher-faults-"))
@@ -47,6 +49,10 @@ def _parser() -> argparse.ArgumentParser:
                         help="seconds for every app; above: 3 s where 0.5 s is declared")  # fmt: skip
     parser.add_argument("--kill", default="random", help="random:N or every-boundary:ROUNDS")
     parser.add_argument("--events", default="", help="join,leave,move for each plan in turn, instead of drawn ones")
+    parser.add_argument(
+        "--timed-over", type=float, help="every fourth plan has a time within so many seconds (0: none)"
+    )
+    parser.add_argument("--rivals", type=int, default=10, help="a second worker beside every so manieth (0: none)")
     parser.add_argument("--no-unique", action="store_true", help="no app refuses a second account of one name")
     for name in ("lost_reply", "rate_limited", "server_error", "server_error_after"):
         parser.add_argument(f"--{name.replace('_', '-')}", type=float, default=getattr(fair, name))

@@ -8,7 +8,11 @@ from dataclasses import dataclass, field
 from tests.faults.evidence import Evidence, PlanEvidence, Step
 from tests.faults.truth import Accounts, Effect, owner_of, wrong
 
-COUNTERS = ("LOST", "DOUBLED", "HALF", "WRONG", "UNAPPROVED", "UNLOGGED", "FALSE-CLOSE")
+from usher.domain.clock import from_text
+
+COUNTERS = ("LOST", "DOUBLED", "HALF", "WRONG", "UNAPPROVED", "UNLOGGED", "LATE", "FALSE-CLOSE")
+LATE_SECONDS = 60.0
+"""How much later than its time a plan's first intent may be recorded, while workers are killed all the time."""
 PROVEN = ("verified", "closed")
 INVERSE = {"create": "delete", "activate": "deactivate", "deactivate": "activate",
            "member_add": "member_remove", "member_remove": "member_add"}  # fmt: skip
@@ -41,10 +45,12 @@ def check(evidence: Evidence) -> Judgement:
         judgement.broken["DOUBLED"].append(line)
     for plan in evidence.plans:
         if plan.approved:
+            judgement.broken["LATE"] += _untimely(evidence, plan)
             _check_plan(evidence.accounts, plan, judgement)
     steps = [step for plan in evidence.plans for step in plan.steps]
     judgement.facts = {
         "plans": len(evidence.plans),
+        "with a time": sum(plan.act_at is not None and bool(plan.steps) for plan in evidence.plans),
         "steps": len(steps),
         "effects": len(evidence.effects),
         "proven": sum(step.state in PROVEN for step in steps),
@@ -56,6 +62,26 @@ def check(evidence: Evidence) -> Judgement:
         ),
     }
     return judgement
+
+
+def _untimely(evidence: Evidence, plan: PlanEvidence) -> Iterator[str]:
+    """What a plan with a time did before it, or did not begin soon after it."""
+    if plan.act_at is None:
+        return
+    ours = [(step, effect) for step in plan.steps for effect in evidence.effects if _asks(step, effect)]
+    for step, effect in ours:
+        if effect.owner == plan.owner and effect.at < plan.act_at:
+            yield f"plan {plan.number}: {effect.kind} in {step.app} at {effect.at}, before its time {plan.act_at}"
+    late = seconds_between(
+        plan.act_at, min((at for step in plan.steps for at in step.intended), default=evidence.until)
+    )
+    if late > LATE_SECONDS:
+        yield f"plan {plan.number}: nothing of it began until {late:.0f} s after its time {plan.act_at}"
+
+
+def seconds_between(first: str, second: str) -> float:
+    """Seconds from one stored instant to another."""
+    return (from_text(second) - from_text(first)).total_seconds()
 
 
 def _check_effect(evidence: Evidence, effect: Effect, judgement: Judgement) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,14 @@ from usher.services.operators import Acting, acting, add_operator
 from usher.services.plan import make_plan
 from usher.services.ports import Reach, no_reach
 from usher.services.reconcile import reconcile
+from usher.services.when import AS_USUAL, How
 from usher.services.workspace import Workspace
 
 KINDS = {"leave": PlanKind.LEAVE, "join": PlanKind.JOIN, "move": PlanKind.MOVE}
 TIMEOUT_SECONDS = 1.0
 WATCH_SECONDS = (1.0,)
+APPROVED_SECONDS = 0.5
+"""More than a plan takes to be made and approved, so that no time is past by then."""
 NO_LIMITS = Limits(windows=(Limit(hours=24, count=10_000, percent=100),))
 
 
@@ -76,8 +80,12 @@ def build(
     *,
     apps: tuple[App, ...] = MIXED,
     events: Iterable[str] = (),
+    timed_over: float = 0.0,
 ) -> Standing:  # fmt: skip
-    """Start everything in fair weather, observe it, and approve a plan for everybody who joins, moves or leaves."""
+    """Start everything in fair weather, observe it, and approve a plan for everybody who joins, moves or leaves.
+
+    With `timed_over` every fourth plan has a time, within so many seconds from when the last one is approved.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     company = invent(seed, plans, apps, events)
     servers = _start_all(folder, twins, company, seed)
@@ -99,8 +107,13 @@ def build(
     if observe(workspace, "hr").kind != "complete":  # many leave at one stroke
         confirm(workspace, "hr", requester)
     reconcile(workspace)
-    for person in company.planned():
-        plan = make_plan(workspace, KINDS[person.event], person.email, requester)
+    everybody = company.planned()
+    opening = datetime.now(UTC) + timedelta(seconds=APPROVED_SECONDS * len(everybody) + 5)
+    for place, person in enumerate(everybody):
+        timed = timed_over and place % 4 == 3
+        at = opening + timedelta(seconds=timed_over * place / len(everybody))
+        how = How(at=f"{at:%Y-%m-%d %H:%M:%S} UTC") if timed else AS_USUAL
+        plan = make_plan(workspace, KINDS[person.event], person.email, requester, how=how)
         missing = approve(workspace, str(plan.number), plan.digest, standing.approver).missing
         assert not missing, (plan.number, missing)
         standing.plans.append(plan)

@@ -56,6 +56,8 @@ class PlanEvidence:
     owner: str
     approved: bool
     steps: list[Step]
+    act_at: str | None = None
+    """The time before which nothing of it may happen."""
 
 
 @dataclass
@@ -65,6 +67,8 @@ class Evidence:
     effects: list[Effect]
     accounts: dict[str, Accounts]
     plans: list[PlanEvidence]
+    until: str = ""
+    """When it was gathered."""
 
 
 def gather(standing: Standing, workspace: Workspace | None = None) -> Evidence:
@@ -78,7 +82,7 @@ def gather(standing: Standing, workspace: Workspace | None = None) -> Evidence:
             lines += [(app.name, json.loads(line)) for line in whole if line]
     lines.sort(key=lambda one: one[1]["at"])
     accounts = start_of(standing.company)
-    return Evidence(replay(accounts, lines), accounts, _plans(standing, workspace))
+    return Evidence(replay(accounts, lines), accounts, _plans(standing, workspace), workspace.now())
 
 
 def _plans(standing: Standing, workspace: Workspace) -> list[PlanEvidence]:
@@ -96,6 +100,7 @@ def _plans(standing: Standing, workspace: Workspace) -> list[PlanEvidence]:
             found.append(
                 PlanEvidence(
                     number=row["number"],
+                    act_at=row["act_at"],
                     owner=numbers[persons[plan["person"]]],
                     approved=row["state"] in ("approved", "running", "done") and not standing_of(unit, row).missing,
                     steps=[

@@ -16,7 +16,7 @@ from tests.faults.clerk import Clerk
 from tests.faults.company import Standing, build
 from tests.faults.evidence import gather
 from tests.faults.invent import App, Weather, apps_of
-from tests.faults.nemesis import Kill, Nursery, every_boundary, random_kills
+from tests.faults.nemesis import REFUSED, TOOK_OVER, Kill, Nursery, Rival, every_boundary, random_kills
 from tests.helpers.running import Twins
 
 from usher.services.record import verify_ledger
@@ -45,6 +45,10 @@ class Settings:
     unique: bool = True
     weather: Weather = field(default_factory=Weather)
     events: tuple[str, ...] = ()
+    timed_over: float = 0.0
+    """Every fourth plan begins by itself at a time within so many seconds."""
+    rivals: int = 0
+    """Beside every so manieth worker a second one is started on the same workspace; 0: none."""
     apps: tuple[App, ...] = ()
     """These apps instead of the usual ones with `lag` and `unique`."""
 
@@ -58,6 +62,10 @@ class Result:
     kills: Counter[str]
     engines_deleted: int
     """How often the engine's own database was taken away between two workers."""
+    refused: int
+    """How often a second worker on the workspace was sent away."""
+    took_over: int
+    """How often it went on with what the first one had left when it was killed."""
     adopted: int
     was_parked: int
     lies: int
@@ -83,6 +91,8 @@ class Result:
             ("stops mended", str(self.mended)),
             ("kills", str(self.kills.total())),
             ("engine.db deleted", str(self.engines_deleted)),
+            ("rivals refused", str(self.refused)),
+            ("rivals took over", str(self.took_over)),
             ("settled", "yes" if self.settled else "NO"),
             ("ledger", "verified" if not self.ledger else "BROKEN"),
             ("seconds", f"{self.seconds:.0f}"),
@@ -103,7 +113,10 @@ def run(folder: Path, settings: Settings) -> Result:
     try:
         apps = settings.apps or apps_of(settings.lag, settings.unique)
         with _one_at_a_time:
-            standing = build(folder, twins, settings.seed, settings.plans, apps=apps, events=settings.events)
+            standing = build(
+                folder, twins, settings.seed, settings.plans, apps=apps, events=settings.events,
+                timed_over=settings.timed_over,
+            )  # fmt: skip
         return _torment(standing, settings, begun)
     finally:
         twins.stop()
@@ -117,12 +130,15 @@ def _torment(standing: Standing, settings: Settings, begun: float) -> Result:
     try:
         standing.blow(settings.weather)
         clerk.start()
-        waiting = [str(plan.number) for plan in standing.plans]
+        waiting = [str(plan.number) for plan in standing.plans if plan.act_at is None]
         share = -(-len(waiting) // max(1, len(kills) // 2))  # all have begun when half of the deaths are over
         for place, kill in enumerate(kills):
             for number in waiting[place * share : (place + 1) * share]:
                 start(standing.workspace, number)
+            rival = Rival(standing.folder) if settings.rivals and place % settings.rivals == 0 else None
             struck[_live_and_die(standing, nursery, kill)] += 1
+            if rival is not None:
+                struck[rival.end()] += 1
             struck["engine.db deleted"] += forget_engine(standing.folder, settings.seed, place)
             if settings.boundary_rounds and not _moving(standing):
                 break
@@ -167,7 +183,12 @@ def _moving(standing: Standing) -> list[tuple[str, str, str]]:
     """The steps that are still on their way by themselves, as they stand now."""
     with standing.workspace.store.read() as unit:
         rows = [row for run in unit.runs.all() for row in unit.runs.steps(run["id"])]
-    return [(row["id"], row["state"], row["updated_at"]) for row in rows if row["state"] in LIVE]
+        timed = [row for row in unit.plans.all() if row["act_at"] and unit.runs.of_plan(row["id"]) is None]
+    now = standing.workspace.now()
+    # Until its time a plan stands still without hanging.
+    to_come = [(row["id"], "to come", now) for row in timed if row["act_at"] > now]
+    late = [(row["id"], "late", row["act_at"]) for row in timed if row["act_at"] <= now]
+    return [(row["id"], row["state"], row["updated_at"]) for row in rows if row["state"] in LIVE] + to_come + late
 
 
 def _settle(standing: Standing) -> bool:
@@ -200,6 +221,8 @@ def _judge(
         settings=settings,
         judgement=judgement,
         engines_deleted=struck.pop("engine.db deleted", 0),
+        refused=struck.pop(REFUSED, 0),
+        took_over=struck.pop(TOOK_OVER, 0),
         kills=struck,
         adopted=adopted,
         was_parked=was_parked,

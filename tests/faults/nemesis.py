@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.faults.worker import LEASE_TAKEN
 from tests.helpers.running import ROOT
 
 BOUNDARIES = (
@@ -35,6 +36,7 @@ BOUNDARIES = (
 In this order each death leads to the next one: a worker that dies after an intent makes its successor settle it.
 """
 ANY = "*"
+REFUSED, TOOK_OVER = "rival refused", "rival took over"
 
 
 @dataclass(frozen=True)
@@ -124,3 +126,24 @@ class Nursery:
         self._process.wait(30)
         self._reader.join()
         self._process.stdout.close()
+
+
+class Rival:
+    """A second worker, started while the first one lives."""
+
+    def __init__(self, folder: Path) -> None:
+        with (folder / "rival.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.faults.worker", str(folder)], cwd=ROOT, stderr=log
+            )
+
+    def end(self, seconds: float = 3.0) -> str:
+        """How it fared: it was refused, or took over from the one that was killed, and is then killed too."""
+        try:
+            code = self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            return TOOK_OVER
+        assert code == LEASE_TAKEN, f"a second worker ended by itself with {code}"
+        return REFUSED

@@ -153,3 +153,22 @@ def test_a_create_that_takes_a_strangers_account_for_its_own_is_wrong() -> None:
 def test_a_create_that_is_called_proven_without_any_account_is_falsely_closed() -> None:
     counts = check(evidence(steps=[step("create", "ann.new", "verified")])).counts()
     assert counts["FALSE-CLOSE"] == counts["LOST"] == 1
+
+
+def timed(found: Evidence, act_at: str, until: str = LAST) -> Evidence:
+    """The same, where the plan has a time."""
+    found.plans[0].act_at, found.until = act_at, until
+    return found
+
+
+def test_what_happens_before_its_time_is_told() -> None:
+    done = evidence(line("deactivate", ANN), steps=[step(*LEAVES, native_id="u1")])
+    assert broken(timed(done, EARLY)) == {}
+    assert broken(timed(done, LAST)) == {"LATE": 1}
+
+
+def test_a_plan_that_begins_long_after_its_time_or_never_is_told() -> None:
+    done = evidence(line("deactivate", ANN), steps=[step(*LEAVES, native_id="u1")])
+    assert broken(timed(done, "2026-01-05T09:58:59.000Z")) == {"LATE": 1}
+    assert broken(timed(evidence(steps=[]), EARLY, "2026-01-05T10:02:00.000Z")) == {"LATE": 1}
+    assert broken(timed(evidence(steps=[]), EARLY, "2026-01-05T10:00:30.000Z")) == {}

@@ -12,7 +12,7 @@ from tests.faults.nemesis import BOUNDARIES
 
 MINUTES = 60
 """A generous end for a machine that is busy with other things; the usual time is a minute or two."""
-FORTY = Settings(seed=2, plans=40, kills=12)
+FORTY = Settings(seed=2, plans=40, kills=12, timed_over=30, rivals=4)
 SLOW = {"unique": False, "declared_lag": 0.5, "real_lag": 3.0}
 DOUBTFUL = Settings(
     seed=5, kills=2, apps=(App("directory", part="idp", **SLOW), App("wiki", **SLOW)), events=("join",) * 6
@@ -32,8 +32,12 @@ def clean(result: Result) -> Result:
 def test_forty_leavers_and_joiners_in_every_weather_and_lag_survive_kills_at_random(tmp_path: Path) -> None:
     result = clean(run(tmp_path, FORTY))
     assert result.judgement.facts["plans"] == 40
+    assert result.judgement.facts["with a time"] == 10, "they began by themselves"
     assert result.judgement.facts["proven"] > 100
     assert result.kills.total() == 12
+    assert result.refused + result.took_over == 3, (
+        "a second worker waits or takes over, and never acts beside the first"
+    )
     assert result.engines_deleted > 0, "nothing rests on the engine's own database"
     assert result.adopted > 0, "lost replies were found by looking"
 

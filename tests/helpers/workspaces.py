@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +35,19 @@ def browser(config: ConnectionConfig, profile: AppProfile) -> Any:
     return BrowserConnector(config, profile)
 
 
+@cache
+def _empty_database() -> Path:
+    """A database that was brought up once in this process: most tests have one of their own, and all begin alike."""
+    file = Path(tempfile.mkdtemp(prefix="usher-empty-")) / "usher.db"
+    atexit.register(shutil.rmtree, file.parent, ignore_errors=True)
+    clock = SystemClock()
+    store = Store(f"sqlite:///{file}", "test", clock, IdFactory(clock))
+    store.migrate()
+    store.close()
+    assert not file.with_name("usher.db-wal").exists(), "all of it is in the file"
+    return file
+
+
 def make_workspace(
     folder: Path,
     configs: list[ConnectionConfig],
@@ -54,7 +71,10 @@ def make_workspace(
     clock = clock or SystemClock()
     ids = IdFactory(clock)
     (folder / "data").mkdir(parents=True, exist_ok=True)
-    store = Store(url or f"sqlite:///{folder / 'data' / 'usher.db'}", "test", clock, ids)
+    database = folder / "data" / "usher.db"
+    if url is None and not database.exists():
+        shutil.copyfile(_empty_database(), database)
+    store = Store(url or f"sqlite:///{database}", "test", clock, ids)
     store.migrate()
     kept = secrets or {}
     connections = OpenConnections(

@@ -15,9 +15,12 @@ from usher.engine.inline import begin
 from usher.services.approve import approve
 from usher.services.evidence import of_person
 from usher.services.pack import write_evidence
+from usher.services.reconcile import reconcile
+from usher.services.residual import RULE, end
 from usher.services.run import start
 from usher.services.undo import make_undo
 from usher.services.why import why
+from usher.services.workspace import Refusal
 
 WIKI = {
     "sessions": {"ends": "later", "minutes": 480, "source": "Settings > Security"},
@@ -68,6 +71,33 @@ def test_what_may_outlive_an_account_is_said_with_its_basis(company_with_facts: 
     assert "open until somebody ends it" in " ".join(page.split())
 
 
+def findings(company: Company) -> list[str]:
+    with company.workspace.store.read() as unit:
+        return [row["subject"] for row in unit.findings.open(rule=RULE)]
+
+
+def test_what_does_not_end_by_itself_is_a_finding_until_somebody_has_ended_it(company_with_facts: Company) -> None:
+    company = company_with_facts
+    company.hr(*LEFT)
+    off(company)
+    assert findings(company) == ["tokens of ann@acme.test in wiki"]
+    reconcile(company.workspace)
+    assert findings(company) == ["tokens of ann@acme.test in wiki"], "a reading proves nothing of tokens"
+    with company.workspace.store.read() as unit:
+        account = next(row["id"] for row in unit.accounts.of("wiki") if row["user_name"] == "ann@acme.test")
+    with pytest.raises(Refusal, match="closed already"):
+        end(company.workspace, account, "local password", company.olga, "changed it")
+    end(company.workspace, account, "tokens", company.olga, "revoked both of them")
+    assert findings(company) == []
+    told = next(one for one in why(company.workspace, "E1", "wiki").residuals if one["kind"] == "tokens")
+    assert (told["state"], told["basis"]) == ("closed", "olga says so: revoked both of them")
+    with company.workspace.store.read() as unit:
+        leaf = next(one for one in unit.ledger.about(account) if one["event"] == "account:residual:end")
+    assert "signature" in leaf["document"], "whoever says so signs it"
+    with pytest.raises(Refusal, match="closed already"):
+        end(company.workspace, account, "tokens", company.olga, "again")
+
+
 def test_an_account_that_is_open_again_has_nothing_that_outlives_it(company_with_facts: Company) -> None:
     company = company_with_facts
     off(company, "ben@acme.test")
@@ -76,5 +106,7 @@ def test_an_account_that_is_open_again_has_nothing_that_outlives_it(company_with
     approve(company.workspace, str(plan.number), plan.digest, company.omar)
     fence = begin(company.workspace)
     start(company.workspace, str(plan.number))
+    assert findings(company) == ["tokens of ben@acme.test in wiki"]
     company.carry_out(fence)
     assert why(company.workspace, "E2").residuals == []
+    assert findings(company) == []

@@ -15,8 +15,9 @@ from usher.services.workspace import Workspace
 from usher.store.unit import Unit
 
 BY_PEOPLE = (
-    "account:link:end", "account:link:set", "app:accounts:confirm", "connection:connection:remove",
-    "ledger:detail:erase", "operator:delegation:end", "operator:delegation:make", "operator:email:set",
+    "account:link:end", "account:link:set", "account:residual:end", "app:accounts:confirm",
+    "connection:connection:remove", "ledger:detail:erase", "operator:delegation:end", "operator:delegation:make",
+    "operator:email:set",
     "operator:operator:add", "operator:operator:revoke", "plan:emergency:begin", "plan:emergency:confirm",
     "plan:emergency:refuse", "plan:guard:override", "plan:plan:approve", "plan:plan:propose", "plan:plan:reject",
     "plan:row:release", "plan:run:begin", "step:step:resolve", "step:task:say_done", "workspace:backup:make",

@@ -27,6 +27,7 @@ from usher.entry.cli import (
     plan_answers,
     policies,
     reports,
+    residual,
     runs,
     seals,
     setting_up,
@@ -155,6 +156,13 @@ app.command(
         "usher unlink wiki/ann@acme.test --reason 'another Ann' --as olga --key file:~/olga.key", json="link/1"
     ),
 )(links.unlink)
+app.command(
+    short_help="Say that you ended what outlived an account.",
+    epilog=examples(
+        "usher residual wiki/ann@acme.test tokens --reason 'revoked in Admin > API' --as olga --key file:~/o.key",
+        json="residual/1",
+    ),
+)(residual.residual)
 
 app.add_typer(plan_answers.app, name="plan", short_help="Propose steps for one person; nothing happens.")
 app.command(

@@ -28,7 +28,7 @@ LATE = {
 SECTIONS = {
     "Set up": ("init", "setup", "operator", "connect", "app", "policy", "demo"),
     "See": ("observe", "people", "findings", "why", "link", "unlink"),
-    "Change": ("plan", "approve", "run", "runs", "task", "resolve", "undo"),
+    "Change": ("plan", "approve", "run", "runs", "task", "resolve", "residual", "undo"),
     "Stop, prove, keep running": (
         "seal",
         "unseal",
