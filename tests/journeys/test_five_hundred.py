@@ -51,7 +51,7 @@ def opened(company: Company, calls: int) -> Iterator[Workspace]:
 
 def begin(company: Company, kind: PlanKind, person: str, how: How = AS_USUAL) -> int:
     plan = make_plan(company.workspace, kind, person, company.olga, "as asked", how=how)
-    assert approve(company.workspace, str(plan.number), plan.digest, company.omar).missing == ()
+    assert not approve(company.workspace, str(plan.number), plan.digest, company.omar).missing
     start(company.workspace, str(plan.number))
     return plan.number
 

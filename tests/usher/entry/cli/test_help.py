@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 import typer
+from tests.helpers.needs import ROOT
 from typer.testing import CliRunner
 
 from usher.entry.cli.app import app
@@ -59,6 +61,13 @@ def test_the_first_help_lists_every_command_and_the_meaning_of_every_exit_code()
             assert f"\n  {path[0]} " in text
     for code in ExitCode:
         assert f"    {code:<5}{MEANING[code]}" in text
+
+
+def test_every_json_document_that_help_names_is_in_the_reference() -> None:
+    page = (ROOT / "docs" / "reference" / "json.md").read_text(encoding="utf-8")
+    named = {found for path in EVERY for found in re.findall(r"one document (usher\.[a-z-]+/\d+)", help_of(path))}
+    assert len(named) > 30
+    assert [one for one in sorted(named) if f"## {one}\n" not in page] == []
 
 
 def test_help_comes_without_loading_what_only_commands_need() -> None:
