@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from scripts import docs_usher
 from scripts.docs_model import ROOT
 
 SECONDS_PER_BLOCK = 120
@@ -157,7 +158,8 @@ class _Terminal:
 
     def _environment(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-        tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+        places = (docs_usher.start(), Path(sys.executable).parent, os.environ.get("PATH", os.defpath))
+        tools = os.pathsep.join(map(str, places))
         return {
             **kept,
             "HOME": str(self._folder / "home"),
