@@ -93,7 +93,7 @@ def _people_and_apps(workspace: Workspace, unit: Unit) -> Iterable[Stage]:
         "the directory",
         "done" if directories else "as you like",
         ", ".join(directories) or "none",
-        "usher connect directory --speaks scim --part idp --url URL --owner NAME --token file:PATH",
+        "usher connect directory --speaks scim --part idp --url URL --owner NAME --secret token=file:PATH",
     )
     yield Stage(
         "the first app",

@@ -237,3 +237,23 @@ def test_a_single_leaver_on_a_quiet_day_always_passes(people, apps, limits):
     effects = [replace(effect, detail=effect.verb.value) for effect in effects]
     verdict = judge(effects, [], healthy(people, *apps), limits, now=NOW, people=people)
     assert verdict.allowed, verdict.document()
+
+
+@settings(max_examples=200, deadline=None)
+@given(some_effects, some_effects, some_limits, st.integers(1, 60))
+def test_more_effects_more_history_or_tighter_limits_never_turn_a_no_into_a_yes(effects, more, limits, size):
+    """Whatever is stopped stays stopped when there is more of it, more before it, or less allowed."""
+    health = healthy(size, *APPS)
+    before = judge(effects, [], health, limits, now=NOW, people=size)
+    stopped = {row.row for row in (*before.held, *before.refused)}
+    (limit,) = limits.windows
+    less = Limit(hours=limit.hours, count=max(1, limit.count - 1), percent=max(1, limit.percent // 2))
+    tighter = Limits(windows=(less,))
+    done = [Done(connection=e.connection, account_id=f"other {e.account_id}", person_id="other", at=NOW, loss=e.is_loss,
+                 verb=e.verb) for e in more]  # fmt: skip
+    for verdict in (
+        judge([*effects, *more], [], health, limits, now=NOW, people=size),
+        judge(effects, done, health, limits, now=NOW, people=size),
+        judge(effects, [], health, tighter, now=NOW, people=size),
+    ):
+        assert stopped <= {row.row for row in (*verdict.held, *verdict.refused)}

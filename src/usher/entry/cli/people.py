@@ -134,7 +134,7 @@ def _paint(screen: Console, story: Why, at: str | None) -> None:
         (
             "Residual access",
             ("connection", "what", "state", "because"),
-            [(one["connection"], one["kind"], _until(one), one["basis"]) for one in story.residuals],
+            _residuals(story.residuals),
         ),
         (
             "Findings",
@@ -158,6 +158,14 @@ def _account(one: dict[str, Any]) -> tuple[object, ...]:
     state = worded(one["state"])
     because = _because(one["evidence"])
     return one["connection"], one["user_name"], state, one["situation"], holds, because, instant(one["last_seen"])
+
+
+def _residuals(found: list[dict[str, Any]]) -> list[tuple[object, ...]]:
+    """One row for all kinds of which the same is said."""
+    together: dict[tuple[str, str, str], list[str]] = {}
+    for one in found:
+        together.setdefault((one["connection"], _until(one), one["basis"]), []).append(one["kind"])
+    return [(app, ", ".join(kinds), state, basis) for (app, state, basis), kinds in together.items()]
 
 
 def _until(one: dict[str, Any]) -> str:
