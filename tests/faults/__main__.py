@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--kill", default="random", help="random:N or every-boundary:ROUNDS")
     parser.add_argument("--events", default="", help="join,leave,move for each plan in turn, instead of drawn ones")
     parser.add_argument(
-        "--timed-over", type=float, help="every fourth plan has a time within so many seconds (0: none)"
+        "--timed-over", type=float, help="every other leave has a time within so many seconds (0: none)"
     )
     parser.add_argument("--rivals", type=int, default=10, help="a second worker beside every so manieth (0: none)")
     parser.add_argument("--no-unique", action="store_true", help="no app refuses a second account of one name")

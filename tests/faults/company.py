@@ -84,7 +84,7 @@ def build(
 ) -> Standing:  # fmt: skip
     """Start everything in fair weather, observe it, and approve a plan for everybody who joins, moves or leaves.
 
-    With `timed_over` every fourth plan has a time, within so many seconds from when the last one is approved.
+    With `timed_over` every other leave has a time, within so many seconds from when the last one is approved.
     """
     folder.mkdir(parents=True, exist_ok=True)
     company = invent(seed, plans, apps, events)
@@ -110,7 +110,7 @@ def build(
     everybody = company.planned()
     opening = datetime.now(UTC) + timedelta(seconds=APPROVED_SECONDS * len(everybody) + 5)
     for place, person in enumerate(everybody):
-        timed = timed_over and place % 4 == 3
+        timed = timed_over and person.event == "leave" and place % 2
         at = opening + timedelta(seconds=timed_over * place / len(everybody))
         how = How(at=f"{at:%Y-%m-%d %H:%M:%S} UTC") if timed else AS_USUAL
         plan = make_plan(workspace, KINDS[person.event], person.email, requester, how=how)

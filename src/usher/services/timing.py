@@ -8,7 +8,7 @@ from usher.connectors.contract import RepeatedCursor
 from usher.connectors.errors import ConnectorError
 from usher.domain.clock import from_text, to_text
 from usher.domain.expect import differences, holds
-from usher.domain.plan import Plan, PlannedStep, PlanState
+from usher.domain.plan import Lane, Plan, PlannedStep, PlanState
 from usher.domain.step import DueKind
 from usher.services import clockcheck, emergency, rests, run, starts
 from usher.services.approve import lacking, standing
@@ -50,7 +50,7 @@ def preflight(workspace: Workspace, plan_id: str) -> None:
         _tell(unit, plan, PREFLIGHT_RULE, problems, f"mend it before {plan.act_at}: usher plan show {plan.number}")
         again = unit.dues.later(AGAIN_SECONDS)
         if problems and plan.act_at is not None and again < plan.act_at:
-            unit.dues.put(DueKind.PREFLIGHT, plan.id, starts.PREFLIGHTS, again, lane=plan.lane)
+            unit.dues.put(DueKind.PREFLIGHT, plan.id, starts.PREFLIGHTS, again)
 
 
 def begin(workspace: Workspace, plan_id: str, tries: int) -> None:
@@ -61,7 +61,7 @@ def begin(workspace: Workspace, plan_id: str, tries: int) -> None:
             return
         plan = Plan.of(load(row["document"]))
         if plan.act_at is not None and plan.act_at > workspace.now():
-            unit.dues.put(DueKind.START, plan_id, starts.PLANS, plan.act_at, lane=plan.lane)
+            unit.dues.put(DueKind.START, plan_id, starts.PLANS, plan.act_at, lane=Lane.URGENT)
             return
         if why := rests.why_not(workspace, unit, row):
             rests.make_void(unit, row, why)
@@ -101,7 +101,8 @@ def _not_begun(unit: Unit, plan: Plan, why: str, tries: int) -> None:
     if tries == 0:
         unit.ledger.append("plan:start:fail", (plan.id,), {"why": why, "planned_at": plan.act_at})
     wait = RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)]
-    unit.dues.put(DueKind.START, plan.id, starts.PLANS, unit.dues.later(wait), {"tries": tries + 1}, lane=plan.lane)
+    again = unit.dues.later(wait)
+    unit.dues.put(DueKind.START, plan.id, starts.PLANS, again, {"tries": tries + 1}, lane=Lane.URGENT)
 
 
 def _tell(unit: Unit, plan: Plan, rule: str, problems: list[str], fix: str) -> None:
