@@ -17,6 +17,7 @@ from tests.faults.company import Standing, build
 from tests.faults.evidence import gather
 from tests.faults.invent import App, Weather, apps_of
 from tests.faults.nemesis import REFUSED, TOOK_OVER, Kill, Nursery, Rival, every_boundary, random_kills
+from tests.faults.worker import LEASE_TAKEN
 from tests.helpers.running import Twins
 
 from usher.services.record import verify_ledger
@@ -136,7 +137,7 @@ def _torment(standing: Standing, settings: Settings, begun: float) -> Result:
             for number in waiting[place * share : (place + 1) * share]:
                 start(standing.workspace, number)
             rival = Rival(standing.folder) if settings.rivals and place % settings.rivals == 0 else None
-            struck[_live_and_die(standing, nursery, kill)] += 1
+            struck[_live_and_die(standing, nursery, kill, rival=rival is not None)] += 1
             if rival is not None:
                 struck[rival.end()] += 1
             struck["engine.db deleted"] += forget_engine(standing.folder, settings.seed, place)
@@ -159,13 +160,15 @@ def _kills(settings: Settings) -> Iterable[Kill]:
     return random_kills(settings.seed, settings.kills)
 
 
-def _live_and_die(standing: Standing, nursery: Nursery, kill: Kill) -> str:
-    """Let a worker live until its planned death; returns where it died."""
+def _live_and_die(standing: Standing, nursery: Nursery, kill: Kill, *, rival: bool = False) -> str:
+    """Let a worker live until its planned death; returns where it died. A rival may be there first and send it away."""
     nursery.start(standing.folder, kill)
     code = nursery.wait(kill.seconds)
     if code is None:
         nursery.end(signal.SIGKILL)
         return "by the clock"
+    if rival and code == LEASE_TAKEN:
+        return "sent away by its rival"
     assert code == -signal.SIGKILL, f"a worker ended by itself with {code}:\n{nursery.log.read_text()[-4000:]}"
     return kill.boundary or "by the clock"
 
