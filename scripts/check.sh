@@ -16,7 +16,8 @@ case "${1:-}" in
         shift; "$PY" -m tests.faults --long "$@" || exit 1
         [ $# -gt 0 ] || LONG=yes exec "$PY" -m pytest -q tests/journeys/test_restore.py tests/usher/connectors/browser/test_drift.py \
             tests/usher/connectors/browser/test_conformance.py tests/acceptance/test_demo.py \
-            tests/faults/test_leases.py tests/journeys/test_five_hundred.py tests/journeys/test_dead_app.py ;;
+            tests/faults/test_leases.py tests/journeys/test_five_hundred.py tests/journeys/test_dead_app.py \
+            tests/journeys/test_at.py ;;
     *)
         die "usage: sh scripts/check.sh lint|types|contracts|docs|faults" ;;
 esac

@@ -91,23 +91,26 @@ every_folder_has_a_suite() {
     done
 }
 
-# Start the suites that mostly wait, or take one core, beside the others; what they print comes when they have ended.
+# Start the suites that mostly wait, or take one core, one after the other beside the rest; what they print comes at the
+# end. One at a time: more processes than that on two cores make every test wait, and some of them look at the clock.
 begin_beside() {
-    for one in $BESIDE; do
-        (
-            minutes= failed=
-            suite "$one"
-            printf '%s' "$minutes" >"var/beside-$one.minutes"
-            [ -z "$failed" ] || : >"var/beside-$one.failed"
-        ) >"var/beside-$one.log" 2>&1 &
-        eval "pid_$one=$!"
-    done
+    (
+        for one in $BESIDE; do
+            (
+                minutes= failed=
+                suite "$one"
+                printf '%s' "$minutes" >"var/beside-$one.minutes"
+                [ -z "$failed" ] || : >"var/beside-$one.failed"
+            ) >"var/beside-$one.log" 2>&1
+        done
+    ) &
+    pid_beside=$!
 }
 
 # Wait for them, and print what they printed.
 end_beside() {
+    wait "$pid_beside"
     for one in $BESIDE; do
-        eval "wait \$pid_$one"
         cat "var/beside-$one.log"
         minutes="$minutes$(cat "var/beside-$one.minutes" 2>/dev/null || printf '%-12s            FAILED' "$one")
 "
