@@ -11,10 +11,12 @@ from tests.helpers.workspaces import make_workspace
 from tests.journeys.conftest import Company, policies, scim
 from tests.journeys.test_reports import LEFT, off
 
+from usher.domain.plan import PlanKind, Verb
 from usher.engine.inline import begin
 from usher.services.approve import approve
 from usher.services.evidence import of_person
 from usher.services.pack import write_evidence
+from usher.services.plan import make_plan
 from usher.services.reconcile import reconcile
 from usher.services.residual import RULE, end
 from usher.services.run import start
@@ -96,6 +98,15 @@ def test_what_does_not_end_by_itself_is_a_finding_until_somebody_has_ended_it(co
     assert "signature" in leaf["document"], "whoever says so signs it"
     with pytest.raises(Refusal, match="closed already"):
         end(company.workspace, account, "tokens", company.olga, "again")
+
+
+def test_whoever_signs_and_whoever_does_it_by_hand_is_told_what_to_end_too(company_with_facts: Company) -> None:
+    company = company_with_facts
+    company.hr(*LEFT)
+    plan = make_plan(company.workspace, PlanKind.LEAVE, "ann@acme.test", company.olga)
+    told = {step.connection: step.watch_outs for step in plan.steps if step.verb is Verb.DEACTIVATE}
+    assert told["wiki"] == ("End the tokens too: the vendor's page on tokens",)
+    assert told["directory"] == ()
 
 
 def test_an_account_that_is_open_again_has_nothing_that_outlives_it(company_with_facts: Company) -> None:

@@ -12,6 +12,7 @@ from usher.domain.connection import ConnectionConfig
 from usher.domain.person import Person
 from usher.domain.plan import PlannedStep, Verb
 from usher.domain.seats import released
+from usher.services import residual
 from usher.services.act import CAPABILITY
 from usher.services.place import place_of
 from usher.services.workspace import Workspace
@@ -55,6 +56,8 @@ class Draft:
             path = BY_PERSON
             name = seen_account.user_name if seen_account else user_name
             self.notes.append(f"{connection}: {name} can change hands and shows no name; a person must look and act")
+        lasting = _lasting(self.workspace, connection, verb)
+        by_hand = path == BY_PERSON and guide is not None
         step = PlannedStep(
             id=self.workspace.ids.new("stp"),
             ordinal=len(self.steps) + 1,
@@ -75,9 +78,9 @@ class Draft:
             entitlement=entitlement,
             requires=tuple(one.id for one in requires),
             reversible=_reversible(verb),
-            watch_outs=guide.watch_outs if guide else (),
+            watch_outs=(*(guide.watch_outs if guide else ()), *(() if by_hand else lasting)),
             cost=self._cost(connection, verb, seen_account, entitlement),
-            guide=guide.steps if guide else (),
+            guide=(*(guide.steps if guide else ()), *(lasting if by_hand else ())),
             link=_link(config.url, guide.link if guide else None),
         )
         self.steps.append(step)
@@ -114,6 +117,14 @@ class Draft:
         if verb is Verb.GRANT and entitlement and entitlement.startswith("module:"):
             return f"takes one seat of {entitlement.removeprefix('module:')}"
         return None
+
+
+def _lasting(workspace: Workspace, connection: str, verb: Verb) -> tuple[str, ...]:
+    """What must be ended by hand where an account is closed, because it does not end with the account."""
+    if verb not in residual.CLOSING:
+        return ()
+    facts = residual.facts_of(workspace, connection)
+    return tuple(f"End the {kind} too: {fact.source}" for kind, fact in facts.items() if fact.ends == "never")
 
 
 def needs_person(planned: PlannedStep, config: ConnectionConfig) -> bool:
