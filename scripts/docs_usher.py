@@ -107,7 +107,10 @@ def _keep(one: socket.socket) -> int:
     _, files, _, _ = socket.recv_fds(one, 1, 3)
     said = b""
     while not said.endswith(b"\n"):
-        said += one.recv(65536)
+        part = one.recv(65536)
+        if not part:
+            return 1  # whoever asked is gone before it had said what for
+        said += part
     pid = os.fork()
     if pid == 0:
         one.close()

@@ -9,6 +9,8 @@ Run it with the code of the commit whose databases shall be kept, from a checkou
 commit before the tables or the plan's schema change; the old files stay. Keys in it are made for it and open nothing
 else. The apps have names that do not exist: `Elsewhere` sends their calls to a server of this machine, as a name
 server would, so the address that people signed for stays what it was.
+
+Longer than other files: it must run from one file beside the code of an older commit, which has no rooms for its parts.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from tests.faults.evidence import Evidence, PlanEvidence, Step
 from tests.faults.truth import Accounts, Effect, owner_of, wrong
 
-from usher.domain.clock import from_text
+from usher.services.starts import late_seconds
 
 COUNTERS = ("LOST", "DOUBLED", "HALF", "WRONG", "UNAPPROVED", "UNLOGGED", "LATE", "FALSE-CLOSE")
 LATE_SECONDS = 60.0
@@ -72,16 +72,10 @@ def _untimely(evidence: Evidence, plan: PlanEvidence) -> Iterator[str]:
     for step, effect in ours:
         if effect.owner == plan.owner and effect.at < plan.act_at:
             yield f"plan {plan.number}: {effect.kind} in {step.app} at {effect.at}, before its time {plan.act_at}"
-    late = seconds_between(
-        plan.act_at, min((at for step in plan.steps for at in step.intended), default=evidence.until)
-    )
-    if late > LATE_SECONDS:
+    begun = min((at for step in plan.steps for at in step.intended), default=evidence.until)
+    late = late_seconds(plan.act_at, begun)
+    if late is not None and late > LATE_SECONDS:
         yield f"plan {plan.number}: nothing of it began until {late:.0f} s after its time {plan.act_at}"
-
-
-def seconds_between(first: str, second: str) -> float:
-    """Seconds from one stored instant to another."""
-    return (from_text(second) - from_text(first)).total_seconds()
 
 
 def _check_effect(evidence: Evidence, effect: Effect, judgement: Judgement) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 from tests.faults.checker import check
 from tests.faults.company import Standing
-from tests.faults.conftest import effects, proven
+from tests.faults.conftest import effects
 from tests.faults.evidence import gather
 from tests.faults.invent import App
 
@@ -91,7 +91,7 @@ def test_no_effect_while_the_ledger_cannot_be_written_and_all_of_them_afterwards
         until = time.monotonic() + 60
         while not _all_proven(standing) and time.monotonic() < until:
             time.sleep(0.2)
-    assert _all_proven(standing), proven(standing)
+    assert _all_proven(standing)
     judgement = check(gather(standing))
     assert judgement.clean, judgement.broken
     assert verify_ledger(workspace, []).problems == ()

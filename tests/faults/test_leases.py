@@ -20,6 +20,7 @@ from tests.faults.conftest import effects, proven
 from tests.faults.evidence import gather
 from tests.faults.invent import App
 from tests.faults.worker import LEASE_TAKEN
+from tests.helpers.long import LONG
 from tests.helpers.running import ROOT
 
 from usher.domain.clock import SystemClock, to_text
@@ -29,7 +30,7 @@ from usher.services.seal import seal, unseal
 Found = Callable[..., Standing]
 Start = Callable[..., subprocess.Popen[bytes]]
 PATIENCE_SECONDS = 60.0
-LEAVERS = 50 if os.environ.get("LONG") == "yes" else 12
+LEAVERS = 50 if LONG else 12
 
 
 @pytest.fixture

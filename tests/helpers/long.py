@@ -9,14 +9,15 @@ from typing import TypeVar
 import pytest
 
 T = TypeVar("T")
+LONG = os.environ.get("LONG") == "yes"
 
 
 def long_or(short: Sequence[T], more: Sequence[T]) -> list[T]:
     """The cases that always run, and with LONG=yes the others too."""
-    return [*short, *(more if os.environ.get("LONG") == "yes" else ())]
+    return [*short, *(more if LONG else ())]
 
 
 def long_only() -> None:
     """Skip the test that calls this unless the long form was asked for; its short form is another test."""
-    if os.environ.get("LONG") != "yes":
+    if not LONG:
         pytest.skip("long form: make faults, or LONG=yes")

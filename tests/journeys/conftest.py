@@ -143,5 +143,6 @@ def company(tmp_path: Path, start_twin: Any) -> Iterator[Company]:
     yield made
     for connections in made.opened:
         connections.close()
-    for one in {id(one): one for one in (workspace, made.workspace)}.values():
-        one.close()
+    if made.workspace is not workspace:
+        made.workspace.close()
+    workspace.close()

@@ -21,6 +21,7 @@ from scripts.make_upgrade_fixture import HOSTS, Pause, open_company
 from tests.helpers.running import Running, Twins
 
 from usher.domain.clock import VirtualClock, from_text
+from usher.domain.moments import BadMoment
 from usher.domain.plan import Plan, PlanState
 from usher.domain.signing import verify
 from usher.domain.step import StepState
@@ -28,6 +29,7 @@ from usher.engine import runtime
 from usher.engine.inline import begin, tick
 from usher.engine.worker import Worker
 from usher.services.approve import approve, standing
+from usher.services.asof import moment_of
 from usher.services.operators import REQUEST, acting
 from usher.services.record import all_exported_heads, verify_ledger
 from usher.services.resolve import Answer, resolve
@@ -126,6 +128,12 @@ def test_every_plan_is_still_what_was_signed_and_the_ledger_is_whole(upgraded: U
 
 def test_the_engines_version_is_pinned(upgraded: Upgraded) -> None:
     assert upgraded.made["application_version"] == runtime.APPLICATION_VERSION
+
+
+def test_what_the_older_version_did_not_keep_is_not_shown_for_what_it_was(upgraded: Upgraded) -> None:
+    yesterday = upgraded.workspace.clock.now() - timedelta(days=1)
+    with pytest.raises(BadMoment, match="was not kept"):
+        moment_of(upgraded.workspace, f"{yesterday:%Y-%m-%d %H:%M}")
 
 
 def check(upgraded: Upgraded, *, also: tuple[str, ...] = ()) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from usher.connectors.errors import Unsupported
 from usher.domain.account import Account, Entitlement
+from usher.domain.residual import Kind
 
 if TYPE_CHECKING:
     from usher.connectors.door import Door
@@ -111,6 +112,9 @@ class Connector(ABC):
     """True where reading one account costs as much as reading the list: one listing then answers several looks."""
     creates_with: frozenset[str] = frozenset()
     """Kinds of entitlement (`role`, `module`, ...) that `create` sets at once from `wanted.entitlements`."""
+
+    proves_closed: Mapping[Kind, str] = {}
+    """Kinds of residual access whose end is part of what a fresh reading of a closed account shows, and how."""
 
     def capabilities(self) -> frozenset[Capability]:
         """What this connection can do; narrow it when a plan or a tier takes some away."""

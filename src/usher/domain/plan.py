@@ -67,6 +67,14 @@ class Lane(StrEnum):
         return 0 if self is Lane.URGENT else 1
 
 
+def queue_of(kind: PlanKind, lane: Lane, *, timed: bool) -> Lane:
+    """The queue of what is due for a plan: its lane, but the urgent one for a leave with a time.
+
+    Somebody was told when the access ends; work that was promised for no time can wait.
+    """
+    return Lane.URGENT if timed and kind is PlanKind.LEAVE else lane
+
+
 class PlanState(StrEnum):
     """Where a plan stands; only `proposed` takes signatures."""
 

@@ -30,10 +30,18 @@ COLUMNS = (
 
 
 def moment_of(workspace: Workspace, text: str) -> Moment:
-    """The instant that a person typed; a day is meant at its end. BadMoment: no instant, or one that is to come."""
+    """The instant that a person typed; a day is meant at its end.
+
+    BadMoment: no instant, one that is to come, or one of which an older version has kept nothing.
+    """
     moment = read_moment(text, workspace.zone)
     if moment.instant > workspace.clock.now():
         raise BadMoment(f"{in_words(moment.instant, moment.zone)} is to come: nobody has seen it yet")
+    with workspace.store.read() as unit:
+        since = unit.pasts.kept_since()
+    if since is not None and to_text(moment.instant) < since:
+        shown = in_words(from_text(since), moment.zone)
+        raise BadMoment(f"what was so before {shown} was not kept: an older version of usher wrote this database then")
     return moment
 
 
@@ -108,15 +116,11 @@ def why_as_of(workspace: Workspace, at: str, text: str, app: str | None = None) 
 def accounts_as_of(workspace: Workspace, connection: str, at: str) -> list[Document]:
     """The accounts of one app at an instant, a row each; Refusal where there is no such connection."""
     with workspace.store.read() as unit:
-        if (
-            connection not in workspace.connections.names()
-            and unit.accounts.last_snapshot(connection, complete=False) is None
-        ):
-            known = ", ".join(workspace.connections.names()) or "none yet"
-            raise Refusal(f"there is no connection {connection!r}; known: {known}")
+        if unit.accounts.last_snapshot(connection, complete=False) is None:
+            workspace.require(connection)
         snapshot = unit.pasts.snapshot_at(at, connection)
         names = unit.people.names()
-        return [_listed(row, names, snapshot) for row in unit.pasts.accounts_at(at, connection)]  # fmt: skip
+        return [_listed(row, names, snapshot) for row in unit.pasts.accounts_at(at, connection)]
 
 
 def _listed(row: Row, names: dict[str, str], snapshot: Row | None) -> Document:

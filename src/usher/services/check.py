@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from usher.connectors.contract import Call
 from usher.services import park
-from usher.services.workspace import Refusal, Workspace
+from usher.services.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +20,7 @@ class Checked:
 
 def check(workspace: Workspace, name: str) -> Checked:
     """Ask the app whether it lets usher in; raises what the connector raises, Refusal for an unknown connection."""
-    if name not in workspace.connections.names():
-        known = ", ".join(workspace.connections.names()) or "none yet"
-        raise Refusal(f"there is no connection {name!r}; known: {known}")
+    workspace.require(name)
     connector = workspace.connections.connector(name)
     connector.check(Call(door=workspace.connections.door(name)))
     with workspace.store.begin() as unit:

@@ -30,9 +30,7 @@ def disconnect(workspace: Workspace, name: str, by: Acting, reason: str) -> int:
 
     Nothing that was seen is deleted. Refusal where a plan or a run still needs the connection, or where files name it.
     """
-    if name not in workspace.connections.names():
-        known = ", ".join(workspace.connections.names()) or "none"
-        raise Refusal(f"there is no connection {name!r}; known: {known}")
+    workspace.require(name)
     if named := _named_in(workspace, name):
         raise Refusal(f"{named} names {name}: take that out first")
     with workspace.store.begin() as unit:

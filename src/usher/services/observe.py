@@ -49,9 +49,7 @@ def observe(workspace: Workspace, name: str, *, since: datetime | None = None, p
     A reading that breaks off is kept as failed and changes nothing that it did not see. One that would change many
     people at one stroke is kept as partial and changes nothing until a person confirms it. Refusal: no such connection.
     """
-    if name not in workspace.connections.names():
-        known = ", ".join(workspace.connections.names()) or "none yet"
-        raise Refusal(f"there is no connection {name!r}; known: {known}")
+    workspace.require(name)
     started = workspace.now()
     accounts, kind, reasons = _read(workspace, name, since, progress)
     documents = sorted((document_of(account) for account in accounts), key=lambda one: str(one["id"]))

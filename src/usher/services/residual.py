@@ -19,15 +19,15 @@ from usher.store.unit import Unit
 
 RULE = "outlives its account"
 CLOSING = (Verb.DEACTIVATE, Verb.DELETE)
-BY_EFFECT: ResidualFact = ResidualFact(ends="at once", source="the directory refuses the sign-in: read back")
 Document = dict[str, Any]
 
 
 def facts_of(workspace: Workspace, connection: str) -> dict[Kind, ResidualFact]:
-    """What is known of an app: the connection's own word goes before that of the app's guide."""
-    config = workspace.connections.config(connection)
-    proven: dict[Kind, ResidualFact] = {"local password": BY_EFFECT} if config.speaks == "ldap" else {}
-    return {**proven, **workspace.connections.profile(connection).residual, **config.residual}
+    """What is known of an app: the connection's own word, then the app's guide, then what its connector proves."""
+    connector = workspace.connections.connector(connection)
+    proven = {kind: ResidualFact(ends="at once", source=how) for kind, how in connector.proves_closed.items()}
+    told = workspace.connections.profile(connection).residual
+    return {**proven, **told, **workspace.connections.config(connection).residual}
 
 
 def seen_closed(workspace: Workspace, unit: Unit, row: Row, planned: PlannedStep) -> None:
@@ -91,9 +91,7 @@ def end(workspace: Workspace, account_id: str, kind: str, by: Acting, reason: st
         known = next((one for one in unit.residuals.of_account(account_id) if one["kind"] == kind), None)
         if known is None:
             raise Refusal(f"nothing is known of {kind} of this account: it was not seen to be closed by a plan")
-        now = workspace.clock.now()
-        until = from_text(known["until"]) if known["until"] else None
-        if now_closed(ResidualState(known["state"]), until, now):
+        if _is_closed(known, workspace.clock.now()):
             raise Refusal(f"{kind} of this account is closed already: {known['basis']}")
         basis = f"{by.row['name']} says so: {reason}"
         unit.residuals.put(
@@ -109,23 +107,24 @@ def end(workspace: Workspace, account_id: str, kind: str, by: Acting, reason: st
 def of_person(workspace: Workspace, unit: Unit, person_id: str, hidden: Mapping[str, int]) -> list[Document]:
     """What may outlive a person's closed accounts, as it stands now; without what a hidden plan closed."""
     now = workspace.clock.now()
-    steps = {row["step_id"]: unit.runs.step(row["step_id"]) for row in unit.residuals.of_person(person_id)}
+    rows = unit.residuals.of_person(person_id)
+    steps = {id: unit.runs.step(id) for id in {row["step_id"] for row in rows}}
     return [
-        _document(row, now)
-        for row in unit.residuals.of_person(person_id)
-        if (step := steps[row["step_id"]]) is None or step["plan_id"] not in hidden
+        _document(row, now) for row in rows if (step := steps[row["step_id"]]) is None or step["plan_id"] not in hidden
     ]
 
 
-def _document(row: Row, now: datetime) -> Document:
-    state = ResidualState(row["state"])
+def _is_closed(row: Row, now: datetime) -> bool:
     until = from_text(row["until"]) if row["until"] else None
-    over = now_closed(state, until, now)
+    return now_closed(ResidualState(row["state"]), until, now)
+
+
+def _document(row: Row, now: datetime) -> Document:
     return {
         "account": row["account_id"],
         "connection": row["connection"],
         "kind": row["kind"],
-        "state": ResidualState.CLOSED.value if over else state.value,
+        "state": ResidualState.CLOSED.value if _is_closed(row, now) else row["state"],
         "until": row["until"],
         "basis": row["basis"],
         "seen_at": row["seen_at"],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Literal
 
 from usher.domain.clock import from_text
@@ -12,6 +11,7 @@ from usher.domain.effort import minutes_of
 from usher.domain.links import Situation
 from usher.domain.plan import PlanKind
 from usher.services.workspace import Workspace
+from usher.store.configuration import written_at
 from usher.store.unit import Unit
 
 BY_PEOPLE = (
@@ -25,6 +25,7 @@ BY_PEOPLE = (
 )  # fmt: skip
 """Events that somebody caused; a reading, a finding or a step may have been the worker's."""
 FEWEST_OPERATORS = 2
+SHOWN = 8
 Form = Literal["done", "open", "as you like"]
 
 
@@ -55,10 +56,10 @@ class Progress:
 def progress(workspace: Workspace) -> Progress:
     """Look how far the set-up is; everything is read, nothing is kept for it."""
     with workspace.store.read() as unit:
-        acts = [*unit.ledger.instants_of(BY_PEOPLE), *_written(workspace)]
+        acts = [*unit.ledger.instants_of(BY_PEOPLE), *written_at(workspace.folder)]
         began = unit.ledger.first_at()
         report, leaver = _first_report(workspace, unit), _first_leaver(unit)
-        stages = (*_people_and_apps(workspace, unit), *_first_results(report, leaver))
+        stages = (*_stages(workspace, unit), *_first_results(report, leaver))
     return Progress(
         stages=stages,
         began_at=began,
@@ -71,72 +72,69 @@ def progress(workspace: Workspace) -> Progress:
     )
 
 
-def _people_and_apps(workspace: Workspace, unit: Unit) -> Iterable[Stage]:
+def _stage(stage: str, done: object, there: str, missing: str, next: str, *, needed: bool = True) -> Stage:
+    """One step: what there is where it is done, what is missing where it is not."""
+    state: Form = "done" if done else "open" if needed else "as you like"
+    return Stage(stage, state, there if done else missing, next)
+
+
+def _stages(workspace: Workspace, unit: Unit) -> tuple[Stage, ...]:
     operators = len(unit.operators.active())
-    yield Stage(
-        "two operators",
-        "done" if operators >= FEWEST_OPERATORS else "open",
-        f"{operators} can sign" if operators else "nobody can sign",
-        "usher operator add NAME --account LOGIN --key-out FILE",
-    )
-    configs = [workspace.connections.config(name) for name in workspace.connections.names()]
-    sources = [one.name for one in configs if one.part == "hr"]
-    directories = [one.name for one in configs if one.part == "idp"]
-    apps = [one.name for one in configs if one.part not in ("hr", "idp")]
-    yield Stage(
-        "where people come from",
-        "done" if sources else "open",
-        ", ".join(sources) or "no source says who works here",
-        "usher connect hr --speaks csv --part hr --path exports/hr.csv --owner NAME",
-    )
-    yield Stage(
-        "the directory",
-        "done" if directories else "as you like",
-        ", ".join(directories) or "none",
-        "usher connect directory --speaks scim --part idp --url URL --owner NAME --secret token=file:PATH",
-    )
-    yield Stage(
-        "the first app",
-        "done" if apps else "open",
-        f"{len(apps)}: {', '.join(apps[:8])}{' ...' if len(apps) > 8 else ''}" if apps else "none",
-        "usher app add NAME --by person --csv FILE --owner NAME",
-    )
-    unread = [one.name for one in configs if unit.accounts.last_snapshot(one.name, complete=True) is None]
-    yield Stage(
-        "everything read once",
-        "done" if configs and not unread else "open",
-        f"not read whole yet: {', '.join(unread)}"
-        if unread
-        else f"{len(configs)} read"
-        if configs
-        else "nothing to read",
-        f"usher observe {' '.join(unread[:8])}".strip(),
-    )
-    undecided = sum(row["situation"] in (Situation.UNLINKED, Situation.DISPUTED) for row in unit.accounts.links())
-    yield Stage(
-        "whose account is whose",
-        "open" if undecided else "done" if configs and not unread else "open",
-        f"{undecided} wait for your word" if undecided else "nothing waits for your word" if configs else "",
-        "usher findings",
-    )
     roles = len(workspace.policies.roles)
-    yield Stage(
-        "who shall have what",
-        "done" if roles else "open",
-        f"{roles} role{'' if roles == 1 else 's'}" if roles else "no policy",
-        "write policies/roles.yaml, then: usher policy check",
-    )
-    yield Stage(
-        "mails to operators",
-        "done" if workspace.post else "as you like",
-        "set" if workspace.post else "nobody is told by mail",
-        "the how-to: mail notices",
-    )
+    return (
+        _stage(
+            "two operators", operators >= FEWEST_OPERATORS, f"{operators} can sign",
+            f"{operators or 'nobody'} can sign", "usher operator add NAME --account LOGIN --key-out FILE",
+        ),
+        *_connected(workspace),
+        *_understood(workspace, unit),
+        _stage(
+            "who shall have what", roles, f"{roles} role{'' if roles == 1 else 's'}", "no policy",
+            "write policies/roles.yaml, then: usher policy check",
+        ),
+        _stage(
+            "mails to operators", workspace.post, "set", "nobody is told by mail", "the how-to: mail notices",
+            needed=False,
+        ),
+    )  # fmt: skip
+
+
+def _connected(workspace: Workspace) -> Iterable[Stage]:
+    by_part: dict[str, list[str]] = {}
+    for name in workspace.connections.names():
+        by_part.setdefault(workspace.connections.config(name).part, []).append(name)
+    sources, directories = by_part.pop("hr", []), by_part.pop("idp", [])
+    apps = [name for names in by_part.values() for name in names]
+    yield _stage(
+        "where people come from", sources, ", ".join(sources), "no source says who works here",
+        "usher connect hr --speaks csv --part hr --path exports/hr.csv --owner NAME",
+    )  # fmt: skip
+    yield _stage(
+        "the directory", directories, ", ".join(directories), "none",
+        "usher connect directory --speaks scim --part idp --url URL --owner NAME --secret token=file:PATH",
+        needed=False,
+    )  # fmt: skip
+    shown = f"{len(apps)}: {', '.join(apps[:SHOWN])}{' ...' if len(apps) > SHOWN else ''}"
+    yield _stage("the first app", apps, shown, "none", "usher app add NAME --by person --csv FILE --owner NAME")
+
+
+def _understood(workspace: Workspace, unit: Unit) -> Iterable[Stage]:
+    names = workspace.connections.names()
+    unread = [name for name in names if unit.accounts.last_snapshot(name, complete=True) is None]
+    missing = f"not read whole yet: {', '.join(unread)}" if unread else "nothing to read"
+    read = names and not unread
+    next = f"usher observe {' '.join(unread[:SHOWN])}".strip()
+    yield _stage("everything read once", read, f"{len(names)} read", missing, next)
+    open_ones = sum(row["situation"] in (Situation.UNLINKED, Situation.DISPUTED) for row in unit.accounts.links())
+    yield _stage(
+        "whose account is whose", read and not open_ones, "nothing waits for your word",
+        f"{open_ones} wait for your word" if open_ones else "", "usher findings",
+    )  # fmt: skip
 
 
 def _first_results(report: str | None, leaver: str | None) -> Iterable[Stage]:
-    yield Stage("the first report", "done" if report else "open", "", "usher observe && usher findings")
-    yield Stage("the first leaver, proven", "done" if leaver else "open", "", "usher plan leave PERSON")
+    yield _stage("the first report", report, "", "", "usher observe && usher findings")
+    yield _stage("the first leaver, proven", leaver, "", "", "usher plan leave PERSON")
 
 
 def _first_report(workspace: Workspace, unit: Unit) -> str | None:
@@ -154,16 +152,6 @@ def _first_leaver(unit: Unit) -> str | None:
     leaves = {row["id"] for row in unit.plans.all() if row["kind"] == PlanKind.LEAVE}
     verified = [row["verified_at"] for row in unit.runs.all() if row["plan_id"] in leaves and row["verified_at"]]
     return min(verified, default=None)
-
-
-def _written(workspace: Workspace) -> list[datetime]:
-    """When the files that people write were last written."""
-    folders = ("connections", "policies", "apps")
-    files = [
-        workspace.folder / "usher.yaml",
-        *(one for name in folders for one in workspace.folder.glob(f"{name}/*.yaml")),
-    ]
-    return [datetime.fromtimestamp(file.stat().st_mtime, UTC) for file in files if file.is_file()]
 
 
 def _minutes(began: str | None, at: str | None) -> int | None:

@@ -67,6 +67,12 @@ class Workspace:
         """The present instant as stored text."""
         return to_text(self.clock.now())
 
+    def require(self, connection: str) -> None:
+        """Refuse a connection that is not in the configuration, with those that are."""
+        names = self.connections.names()
+        if connection not in names:
+            raise Refusal(f"there is no connection {connection!r}; known: {', '.join(names) or 'none yet'}")
+
     def close(self) -> None:
         """Give database and HTTP connections back."""
         self.connections.close()

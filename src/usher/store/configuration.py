@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -95,6 +96,12 @@ class _File:
 def is_workspace(folder: Path) -> bool:
     """Say whether the folder holds a workspace."""
     return (folder / MAIN_FILE).is_file()
+
+
+def written_at(folder: Path) -> list[datetime]:
+    """When each file of a workspace's configuration was last written."""
+    files = (folder / MAIN_FILE, *(file for kind in FOLDERS for file in (folder / kind).glob("*.yaml")))
+    return [datetime.fromtimestamp(file.stat().st_mtime, UTC) for file in files if file.is_file()]
 
 
 def read_configuration(folder: Path) -> Configuration:

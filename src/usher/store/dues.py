@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 
-from usher.domain.plan import Lane, PlanKind
+from usher.domain.plan import Lane, PlanKind, queue_of
 from usher.domain.step import DueKind
 from usher.store.repository import Repository, Row, dump, load
 from usher.store.tables import due, plan, step
@@ -45,18 +45,13 @@ class Dues(Repository):
         )
 
     def _lane_of(self, subject: str) -> Lane:
-        """The lane of a plan, or of a step's plan; whatever belongs to no plan is bulk.
-
-        A leave with a time is urgent once that has come: somebody was told when the access ends, and work that was
-        promised for no time can wait.
-        """
+        """The queue of a plan, or of a step's plan; whatever belongs to no plan is bulk."""
         its_plan = select(step.c.plan_id).where(step.c.id == subject).scalar_subquery()
         wanted = select(plan.c.lane, plan.c.kind, plan.c.act_at)
         found = self.row(wanted.where(or_(plan.c.id == subject, plan.c.id == its_plan)))
         if found is None:
             return Lane.BULK
-        promised = found["act_at"] is not None and found["kind"] == PlanKind.LEAVE
-        return Lane.URGENT if promised else Lane(found["lane"])
+        return queue_of(PlanKind(found["kind"]), Lane(found["lane"]), timed=found["act_at"] is not None)
 
     def claim(
         self,

@@ -12,6 +12,8 @@ from usher.store.spine_tables import past
 from usher.store.tables import account, employment, link, person, snapshot
 
 ACCOUNT, EMPLOYMENT = "account", "employment"
+KEPT_SINCE = "kept since"
+"""The one row that says from when on former values are there: an older version kept none."""
 
 
 class Pasts(Repository):
@@ -58,6 +60,11 @@ class Pasts(Repository):
         """The last reading of a connection that had ended by an instant."""
         wanted = select(snapshot).where(snapshot.c.connection == connection_name, snapshot.c.finished_at <= at)
         return self.row(wanted.order_by(snapshot.c.id.desc()))
+
+    def kept_since(self) -> str | None:
+        """Since when former values are kept; None: since the first thing that was seen."""
+        row = self.row(select(past.c.until).where(past.c.what == KEPT_SINCE))
+        return None if row is None else str(row["until"])
 
     def _before(self, what: str, at: str) -> dict[str, dict[str, Any] | None]:
         """Subject -> the values that it had at an instant, for those that have changed since."""

@@ -1,4 +1,7 @@
-"""Answers that real SCIM servers and what stands before them have given, each by the server that gave it."""
+"""Answers that real SCIM servers and what stands before them have given, each by the server that gave it.
+
+Longer than other files: one list of oddities, each a few lines over one server that is told what to answer.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """Whatever six actors and somebody who can write the database do: nothing happens without the right approval.
 
 USHER_APPROVAL_EXAMPLES=2000 makes many histories at random; without it a short, seeded set is tried.
+
+Longer than other files: one machine, whose rules share one state; what must hold is apart, in approval_model.py.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from usher.connectors.ldap.wire import NO_SUCH_ATTRIBUTE, TYPE_OR_VALUE_EXISTS, 
 from usher.domain.account import Account, Entitlement
 from usher.domain.connection import LOOPBACK, ConnectionConfig
 from usher.domain.profile import AppProfile
+from usher.domain.residual import Kind
 
 OURS = {
     "display_name": "displayName",
@@ -30,6 +31,7 @@ class LdapConnector(Connector):
     """People of one part of a directory. See LdapOptions for `options`."""
 
     app: ClassVar[str] = "ldap"
+    proves_closed: Mapping[Kind, str] = {"local password": "the directory refuses the sign-in: read back"}
     facts: Mapping[Capability, VerbFacts] = {
         Capability.CREATE: VerbFacts(idempotent=False, natural_key="user_name", unique=True),
         **{

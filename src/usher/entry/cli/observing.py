@@ -77,13 +77,9 @@ def observe(
 
 
 def _wanted(workspace: Workspace, names: list[str] | None) -> tuple[str, ...]:
-    from usher.services.workspace import Refusal
-
-    known = workspace.connections.names()
     for name in names or ():
-        if name not in known:
-            raise Refusal(f"there is no connection {name!r}; known: {', '.join(known) or 'none yet'}")
-    return tuple(dict.fromkeys(names)) if names else known
+        workspace.require(name)
+    return tuple(dict.fromkeys(names)) if names else workspace.connections.names()
 
 
 def _since(workspace: Workspace, name: str) -> datetime | None:

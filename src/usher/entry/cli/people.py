@@ -84,13 +84,11 @@ def why(
 
     from usher.services.asof import why_as_of
     from usher.services.why import why as told
-    from usher.services.workspace import Refusal
 
     context = context_of(ctx)
     with context.opened() as workspace:
-        if app is not None and app not in workspace.connections.names():
-            known = ", ".join(workspace.connections.names()) or "none yet"
-            raise Refusal(f"there is no connection {app!r}; known: {known}")
+        if app is not None:
+            workspace.require(app)
         reader = as_reader(workspace, as_, key)
         at = instant_of(workspace, as_of)
         story = told(reader, person, app) if at is None else why_as_of(reader, at, person, app)

@@ -39,8 +39,7 @@ def setup(ctx: typer.Context) -> None:
             ],
         )
 
-    document = asdict(found) | {"stages": [asdict(one) for one in found.stages]}
-    emit(context, "setup/1", document, paint)
+    emit(context, "setup/1", asdict(found), paint)
 
 
 def _after(at: str | None, minutes: int | None) -> str:

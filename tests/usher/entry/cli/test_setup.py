@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ruamel.yaml import YAML
+from tests.helpers.needs import ROOT
 from tests.usher.entry.cli.conftest import Shell
+
+from usher.services.setup import BY_PEOPLE
 
 
 def states(shell: Shell) -> dict[str, str]:
@@ -37,6 +41,11 @@ def test_what_was_read_is_done_and_what_is_missing_is_next(shell: Shell) -> None
     assert document["first_leaver_at"] is None
     assert 1 <= document["minutes_of_people"] <= 2 + document["minutes_to_first_report"]
     assert document["acts"] >= 2
+
+
+def test_what_people_cause_is_named_as_the_ledger_names_it() -> None:
+    events = YAML(typ="safe").load((ROOT / "docs" / "events.yaml").read_text(encoding="utf-8"))
+    assert set(BY_PEOPLE) <= set(events)
 
 
 def test_a_connection_that_was_never_read_is_named(shell: Shell) -> None:

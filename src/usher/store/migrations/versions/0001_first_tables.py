@@ -1,4 +1,7 @@
-"""The tables of the first version."""
+"""The tables of the first version.
+
+Longer than other files: a migration is one step, and this one is never changed again.
+"""
 
 from __future__ import annotations
 
